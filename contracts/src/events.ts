@@ -1,0 +1,203 @@
+import { z } from 'zod'
+import { campaignState, listingState, merchantState } from './entities.js'
+import { microsString } from './scalars.js'
+
+/**
+ * The envelope of every record in the event log. Evolution is additive: readers keep unknown fields.
+ *
+ * `id` is the event's identity: two records with the same id are the same event and count once everywhere.
+ * `occurredAt` is when it happened by its source's clock, `receivedAt` when Endcap accepted it (both RFC 3339, UTC);
+ * neither changes when a record is sent again. `key` decides the partition: records of one key stay in order.
+ */
+export const envelope = <T extends string, D extends z.ZodType>(type: T, data: D) =>
+  z.looseObject({
+    id: z.string().min(1).max(128),
+    type: z.literal(type),
+    schema: z.string(),
+    occurredAt: z.string(),
+    receivedAt: z.string(),
+    source: z.string(),
+    key: z.string(),
+    data,
+  })
+
+/** A listing shown in a slot, or one that lost (`position` 0, outcome not `shown`), with its inputs as served. */
+export const auctionCandidate = z.looseObject({
+  /** 1-based position on the page; 0 for a candidate that was not shown. */
+  position: z.int().min(0),
+  listingId: z.string(),
+  /** '' when the listing is unknown to Endcap (an organic result of the search engine only). */
+  merchantId: z.string(),
+  sponsored: z.boolean(),
+  campaignId: z.string().default(''),
+  adId: z.string().default(''),
+  outcome: z.enum(['shown', 'outranked', 'dropped']),
+  reason: z.string().default(''),
+  pricing: z.enum(['cpc', 'cpm', '']).default(''),
+  bidMicros: microsString.default('0'),
+  /** Per click for cpc, per thousand impressions for cpm; '0' for organic slots and losers. */
+  priceMicros: microsString.default('0'),
+  pctr: z.number(),
+  pcvr: z.number(),
+  quality: z.number(),
+  score: z.number(),
+  organicScore: z.number().nullable().default(null),
+  /** 1-based rank among the request's organic results; 0 when it was not one. */
+  organicRank: z.int().min(0).default(0),
+})
+export type AuctionCandidate = z.infer<typeof auctionCandidate>
+
+export const auctionData = z.looseObject({
+  auctionId: z.string(),
+  requestId: z.string(),
+  placement: z.string(),
+  /** The query as typed (at most 200 characters). */
+  query: z.string(),
+  /** The normalised query, as reports group it; '' without a query. */
+  searchTerm: z.string(),
+  categories: z.array(z.string()),
+  device: z.string(),
+  /** Keyed hash of the customer's id; '' without an id or without consent. */
+  customerHash: z.string(),
+  sessionHash: z.string(),
+  location: z.object({ lat: z.number(), lng: z.number() }).nullable(),
+  modelVersion: z.string(),
+  degraded: z.array(z.string()),
+  candidates: z.array(auctionCandidate),
+  /** Feature set version; see ranking/. '' when no features were computed. */
+  featureSet: z.string(),
+  /** Features as served: base64 of little-endian float32, one row a candidate in the order of `candidates`. */
+  features: z.string(),
+  /** How many sponsored candidates left with each reason. */
+  drops: z.record(z.string(), z.int()),
+})
+export type AuctionData = z.infer<typeof auctionData>
+export const auctionEvent = envelope('auction', auctionData)
+export type AuctionEvent = z.infer<typeof auctionEvent>
+
+/** What a token says about the slot it was made for, without the price: the price stays inside the token. */
+export const interactionData = z.looseObject({
+  /** The sealed token, opened again by billing; nothing else in this record decides money. */
+  token: z.string(),
+  auctionId: z.string(),
+  position: z.int().min(0),
+  listingId: z.string(),
+  merchantId: z.string(),
+  campaignId: z.string().default(''),
+  adId: z.string().default(''),
+  sponsored: z.boolean(),
+  placement: z.string(),
+  searchTerm: z.string(),
+  device: z.string(),
+  modelVersion: z.string(),
+  customerHash: z.string().default(''),
+  /** How it came in: the pixel or redirect (`browser`), or a shop's server (`api`). */
+  channel: z.enum(['browser', 'api']),
+  client: z.looseObject({ addressHash: z.string().default(''), userAgent: z.string().default('') }).prefault({}),
+})
+export type InteractionData = z.infer<typeof interactionData>
+
+export const INTERACTION_TYPES = ['impression', 'viewable', 'click', 'add_to_cart'] as const
+export type InteractionType = (typeof INTERACTION_TYPES)[number]
+
+export const impressionEvent = envelope('impression', interactionData)
+export const viewableEvent = envelope('viewable', interactionData)
+export const clickEvent = envelope('click', interactionData)
+export const addToCartEvent = envelope('add_to_cart', interactionData)
+export const interactionEvent = z.discriminatedUnion('type', [
+  impressionEvent,
+  viewableEvent,
+  clickEvent,
+  addToCartEvent,
+])
+export type InteractionEvent = z.infer<typeof interactionEvent>
+
+export const orderLineData = z.looseObject({
+  lineId: z.string(),
+  listingId: z.string(),
+  /** '' when the listing is unknown to Endcap. */
+  merchantId: z.string(),
+  campaignCategories: z.array(z.string()).default([]),
+  quantity: z.int().min(1),
+  unitPriceMicros: microsString,
+})
+export const orderData = z.looseObject({
+  orderId: z.string(),
+  customerHash: z.string(),
+  currency: z.string(),
+  placedAt: z.string(),
+  lines: z.array(orderLineData).min(1),
+})
+export type OrderData = z.infer<typeof orderData>
+export const orderEvent = envelope('order', orderData)
+export type OrderEvent = z.infer<typeof orderEvent>
+
+/**
+ * What billing decided about one billable interaction. `outcome` is `charged`, or `not_charged` with the reason;
+ * an amount is only ever moved by `charged`.
+ */
+export const CHARGE_REASONS = [
+  '',
+  'token_invalid',
+  'repeat',
+  'no_impression',
+  'stale',
+  'over_budget_total',
+  'over_budget_day',
+  'over_wallet',
+] as const
+export type ChargeReason = (typeof CHARGE_REASONS)[number]
+
+export const chargeData = z.looseObject({
+  chargeId: z.string(),
+  interactionId: z.string(),
+  interactionType: z.enum(INTERACTION_TYPES),
+  auctionId: z.string(),
+  position: z.int().min(0),
+  merchantId: z.string(),
+  campaignId: z.string(),
+  adId: z.string(),
+  listingId: z.string(),
+  placement: z.string(),
+  searchTerm: z.string(),
+  device: z.string(),
+  modelVersion: z.string(),
+  pricing: z.enum(['cpc', 'cpm']),
+  /** What was billed; for `not_charged` 0. */
+  amountMicros: microsString,
+  /** What would have been billed had it been valid and within budget. */
+  priceMicros: microsString,
+  currency: z.string(),
+  outcome: z.enum(['charged', 'not_charged']),
+  reason: z.enum(CHARGE_REASONS),
+})
+export type ChargeData = z.infer<typeof chargeData>
+export const chargeEvent = envelope('charge', chargeData)
+export type ChargeEvent = z.infer<typeof chargeEvent>
+
+export const apiKeyState = z.looseObject({
+  id: z.string(),
+  /** SHA-256 of the key, hex. */
+  hash: z.string(),
+  scopes: z.array(z.string()),
+  revoked: z.boolean(),
+})
+export type ApiKeyState = z.infer<typeof apiKeyState>
+
+/**
+ * One entity's whole state after a change: the change topic is compacted by `kind:id`, so the last record of a key is the entity.
+ * `sequence` is the outbox position: higher is later, over all entities.
+ */
+export const changeData = z.discriminatedUnion('kind', [
+  z.looseObject({ kind: z.literal('merchant'), id: z.string(), sequence: z.string(), state: merchantState }),
+  z.looseObject({ kind: z.literal('listing'), id: z.string(), sequence: z.string(), state: listingState }),
+  z.looseObject({ kind: z.literal('campaign'), id: z.string(), sequence: z.string(), state: campaignState }),
+  z.looseObject({ kind: z.literal('api_key'), id: z.string(), sequence: z.string(), state: apiKeyState }),
+])
+export type ChangeData = z.infer<typeof changeData>
+export const changeEvent = envelope('change', changeData)
+export type ChangeEvent = z.infer<typeof changeEvent>
+
+export const EVENT_SCHEMA = '1-0-0'
+
+export type AnyEvent = AuctionEvent | InteractionEvent | OrderEvent | ChargeEvent | ChangeEvent

@@ -1,0 +1,208 @@
+import { z } from 'zod'
+import { CAMPAIGN_STATUSES, LISTING_STATUSES, MATCH_TYPES, PACINGS, PRICINGS } from '../entities.js'
+import {
+  callerId,
+  category,
+  currencyCode,
+  httpUrl,
+  instant,
+  location,
+  money,
+  placementName,
+  positiveMoney,
+  timeZone,
+} from '../scalars.js'
+import { scope } from '../scopes.js'
+
+const name = z.string().trim().min(1).max(200)
+
+export const createMerchantBody = z.strictObject({ name, currency: currencyCode, timeZone })
+export const patchMerchantBody = z.strictObject({ name: name.optional(), timeZone: timeZone.optional() })
+export const merchant = z.object({
+  id: z.string(),
+  name: z.string(),
+  currency: z.string(),
+  timeZone: z.string(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+})
+export type Merchant = z.infer<typeof merchant>
+
+export const createDepositBody = z.strictObject({ amount: positiveMoney, reference: z.string().trim().min(1).max(200) })
+export const deposit = z.object({
+  id: z.string(),
+  merchantId: z.string(),
+  amount: z.string(),
+  currency: z.string(),
+  reference: z.string(),
+  balance: z.string(),
+  createdAt: z.string(),
+})
+export const wallet = z.object({ balance: z.string(), currency: z.string(), spentToday: z.string() })
+export const ledgerEntry = z.object({
+  id: z.string(),
+  transactionId: z.string(),
+  kind: z.string(),
+  account: z.string(),
+  /** Signed: what this entry added to the merchant's wallet. */
+  amount: z.string(),
+  currency: z.string(),
+  reference: z.string(),
+  occurredAt: z.string(),
+  createdAt: z.string(),
+})
+
+export const listingInput = z.strictObject({
+  id: callerId,
+  merchantId: callerId,
+  title: z.string().trim().min(1).max(500),
+  url: httpUrl,
+  categories: z.array(category).max(50),
+  price: money,
+  currency: currencyCode,
+  location: location.nullish(),
+  attributes: z.record(z.string().max(128), z.union([z.string().max(2000), z.number(), z.boolean()])).optional(),
+  status: z.enum(LISTING_STATUSES).optional(),
+})
+export type ListingInput = z.infer<typeof listingInput>
+/** Items are checked one by one, so that one bad item fails alone. */
+export const putListingsBody = z.strictObject({ items: z.array(z.unknown()).min(1).max(1000) })
+export const putListingsAnswer = z.object({
+  results: z.array(
+    z.object({
+      id: z.string(),
+      status: z.enum(['created', 'updated', 'unchanged', 'rejected']),
+      errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    }),
+  ),
+})
+export const listing = z.object({
+  id: z.string(),
+  merchantId: z.string(),
+  title: z.string(),
+  url: z.string(),
+  categories: z.array(z.string()),
+  price: z.string(),
+  currency: z.string(),
+  location: z.object({ lat: z.number(), lng: z.number() }).nullable(),
+  attributes: z.record(z.string(), z.unknown()),
+  status: z.enum(LISTING_STATUSES),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+})
+
+export const keyword = z.strictObject({
+  text: z.string().trim().min(1).max(200),
+  match: z.enum(MATCH_TYPES),
+  negative: z.boolean().optional(),
+})
+const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be a time of day such as "09:30"')
+export const daypart = z
+  .strictObject({ days: z.array(z.int().min(1).max(7)).min(1).max(7), from: clockTime, to: clockTime })
+  .refine((part) => part.from < part.to, { path: ['to'], message: 'must be later than from' })
+export const targeting = z.strictObject({
+  keywords: z.array(keyword).max(1000).optional(),
+  categories: z.array(category).max(200).optional(),
+  locations: z
+    .array(z.strictObject({ ...location.shape, radiusKm: z.number().positive().max(20_000) }))
+    .max(100)
+    .optional(),
+  items: z.array(callerId).max(1000).optional(),
+})
+const budget = z.strictObject({ daily: positiveMoney.optional(), total: positiveMoney.optional() })
+export const frequencyCap = z.strictObject({
+  impressions: z.int().min(1).max(10_000),
+  perHours: z.int().min(1).max(24 * 30),
+})
+const campaignShape = {
+  merchantId: callerId,
+  name,
+  pricing: z.enum(PRICINGS),
+  bid: positiveMoney,
+  budget,
+  startsAt: instant.nullish(),
+  endsAt: instant.nullish(),
+  dayparts: z.array(daypart).max(50).optional(),
+  pacing: z.enum(PACINGS),
+  targeting: targeting.optional(),
+  placements: z.array(placementName).max(50).optional(),
+  listings: z.array(callerId).min(1).max(1000),
+  targetRoas: z.number().positive().max(1000).nullish(),
+  frequencyCap: frequencyCap.nullish(),
+}
+const endsAfterStart = {
+  check: (body: { startsAt?: string | null | undefined; endsAt?: string | null | undefined }) =>
+    !body.startsAt || !body.endsAt || Date.parse(body.endsAt) > Date.parse(body.startsAt),
+  problem: { path: ['endsAt'], message: 'must be later than startsAt' },
+}
+export const createCampaignBody = z
+  .strictObject({
+    ...campaignShape,
+    pacing: campaignShape.pacing.default('even'),
+    status: z.enum(['draft', 'active']).default('draft'),
+  })
+  .refine(endsAfterStart.check, endsAfterStart.problem)
+export type CreateCampaignBody = z.infer<typeof createCampaignBody>
+export const patchCampaignBody = z
+  .strictObject(campaignShape)
+  .omit({ merchantId: true, pricing: true })
+  .partial()
+  .refine(endsAfterStart.check, endsAfterStart.problem)
+export type PatchCampaignBody = z.infer<typeof patchCampaignBody>
+/** Why a campaign gets no impressions; null while nothing stands in its way. */
+export const NOT_SERVING_REASONS = [
+  'draft',
+  'paused',
+  'archived',
+  'not_started',
+  'ended',
+  'wallet_empty',
+  'budget_day_spent',
+  'budget_total_spent',
+  'no_active_listing',
+] as const
+export const campaign = z.object({
+  id: z.string(),
+  merchantId: z.string(),
+  name: z.string(),
+  status: z.enum(CAMPAIGN_STATUSES),
+  pricing: z.enum(PRICINGS),
+  bid: z.string(),
+  currency: z.string(),
+  budget: z.object({ daily: z.string().nullable(), total: z.string().nullable() }),
+  startsAt: z.string().nullable(),
+  endsAt: z.string().nullable(),
+  dayparts: z.array(z.object({ days: z.array(z.int()), from: z.string(), to: z.string() })),
+  pacing: z.enum(PACINGS),
+  targeting: z.object({
+    keywords: z.array(z.object({ text: z.string(), match: z.enum(MATCH_TYPES), negative: z.boolean() })),
+    categories: z.array(z.string()),
+    locations: z.array(z.object({ lat: z.number(), lng: z.number(), radiusKm: z.number() })),
+    items: z.array(z.string()),
+  }),
+  placements: z.array(z.string()),
+  listings: z.array(z.string()),
+  ads: z.array(z.object({ id: z.string(), listingId: z.string() })),
+  targetRoas: z.number().nullable(),
+  frequencyCap: z.object({ impressions: z.int(), perHours: z.int() }).nullable(),
+  spentToday: z.string(),
+  spentTotal: z.string(),
+  notServing: z.enum(NOT_SERVING_REASONS).nullable(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+})
+export type Campaign = z.infer<typeof campaign>
+
+export const createKeyBody = z.strictObject({
+  name: name.default('key'),
+  scopes: z.array(scope).min(1).max(20),
+})
+export const createdKey = z.object({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  /** The key itself, shown this once. */
+  key: z.string(),
+  createdAt: z.string(),
+})
+export const apiKey = createdKey.omit({ key: true }).extend({ revokedAt: z.string().nullable() })

@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import { INTERACTION_TYPES } from '../events.js'
+import { PRICINGS } from '../entities.js'
+import { callerId, category, device, instant, location, placementName } from '../scalars.js'
+
+const query = z.string().max(500)
+const customer = z.strictObject({
+  id: callerId.optional(),
+  sessionId: callerId.optional(),
+  consent: z.boolean().optional(),
+})
+
+export const MAX_ORGANIC = 500
+export const MAX_SLOTS = 100
+
+export const rankBody = z.strictObject({
+  placement: placementName,
+  query: query.optional(),
+  categories: z.array(category).max(20).optional(),
+  location: location.optional(),
+  customer: customer.optional(),
+  device: device.optional(),
+  organic: z
+    .array(z.strictObject({ listingId: callerId, score: z.number() }))
+    .max(MAX_ORGANIC)
+    .default([]),
+  slots: z
+    .strictObject({
+      total: z.int().min(1).max(MAX_SLOTS),
+      sponsored: z.array(z.int().min(1).max(MAX_SLOTS)).max(MAX_SLOTS).default([]),
+    })
+    .refine((slots) => slots.sponsored.every((position) => position <= slots.total), {
+      path: ['sponsored'],
+      message: 'must hold positions within total',
+    })
+    .refine((slots) => new Set(slots.sponsored).size === slots.sponsored.length, {
+      path: ['sponsored'],
+      message: 'must not repeat a position',
+    }),
+  /** false: organic results keep the order they came in. */
+  rerank: z.boolean().default(true),
+})
+export type RankBody = z.infer<typeof rankBody>
+
+export const OUTCOMES = ['won', 'outranked', 'dropped'] as const
+export const explainedCandidate = z.object({
+  listingId: z.string(),
+  campaignId: z.string(),
+  outcome: z.enum(OUTCOMES),
+  reason: z.string(),
+  bid: z.string(),
+  pctr: z.number().nullable(),
+  pcvr: z.number().nullable(),
+  quality: z.number().nullable(),
+  score: z.number().nullable(),
+  price: z.string().nullable(),
+})
+export type ExplainedCandidate = z.infer<typeof explainedCandidate>
+
+const sponsoredSlot = z.object({
+  position: z.int(),
+  listingId: z.string(),
+  sponsored: z.literal(true),
+  campaignId: z.string(),
+  adId: z.string(),
+  token: z.string(),
+  clickUrl: z.string(),
+  impressionUrl: z.string(),
+})
+const organicSlot = z.object({
+  position: z.int(),
+  listingId: z.string(),
+  sponsored: z.literal(false),
+  token: z.string(),
+})
+export const rankAnswer = z.object({
+  requestId: z.string(),
+  auctionId: z.string(),
+  modelVersion: z.string(),
+  slots: z.array(z.union([sponsoredSlot, organicSlot])),
+  degraded: z.array(z.string()),
+  explain: z.object({ candidates: z.array(explainedCandidate) }).optional(),
+})
+export type RankAnswer = z.infer<typeof rankAnswer>
+export type RankSlot = RankAnswer['slots'][number]
+
+export const auctionInput = z.strictObject({
+  placement: placementName,
+  slots: z.int().min(1).max(MAX_SLOTS),
+  query: query.optional(),
+  categories: z.array(category).max(20).optional(),
+  location: location.optional(),
+  /** Only these listings may win; absent: any. */
+  listings: z.array(callerId).min(1).max(10_000).optional(),
+  device: device.optional(),
+})
+export type AuctionInput = z.infer<typeof auctionInput>
+/** Auctions are checked one by one, so that one bad auction fails alone. */
+export const auctionsBody = z.strictObject({
+  auctions: z.array(z.unknown()).min(1).max(5),
+  customer: customer.optional(),
+})
+export const auctionWinner = z.object({
+  rank: z.int(),
+  listingId: z.string(),
+  campaignId: z.string(),
+  adId: z.string(),
+  token: z.string(),
+  clickUrl: z.string(),
+  impressionUrl: z.string(),
+  /** Only for operator keys. */
+  price: z.string().optional(),
+  pricing: z.enum(PRICINGS).optional(),
+})
+export const auctionsAnswer = z.object({
+  results: z.array(
+    z.object({
+      auctionId: z.string().optional(),
+      winners: z.array(auctionWinner),
+      degraded: z.array(z.string()).optional(),
+      explain: z.object({ candidates: z.array(explainedCandidate) }).optional(),
+      error: z
+        .object({
+          code: z.string(),
+          detail: z.string(),
+          errors: z.array(z.object({ path: z.string(), message: z.string() })),
+        })
+        .optional(),
+    }),
+  ),
+})
+
+export const eventInput = z.strictObject({
+  id: callerId,
+  type: z.enum(INTERACTION_TYPES),
+  occurredAt: instant,
+  token: z.string().min(1).max(4096),
+  customer: customer.optional(),
+  client: z.strictObject({ address: z.string().max(64).optional(), userAgent: z.string().max(1024).optional() }).optional(),
+})
+export type EventInput = z.infer<typeof eventInput>
+/** Events are checked one by one; a bad one is rejected alone. */
+export const eventsBody = z.strictObject({ events: z.array(z.unknown()).min(1).max(500) })
+export const eventsAnswer = z.object({
+  accepted: z.int(),
+  duplicates: z.int(),
+  rejected: z.array(z.object({ index: z.int(), code: z.string(), path: z.string(), message: z.string() })),
+})

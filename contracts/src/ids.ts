@@ -1,0 +1,37 @@
+import { uuidv7 } from 'uuidv7'
+
+/** What an id names. The prefix is part of the id: `cmp_01932f…`. */
+export const ID_PREFIXES = {
+  merchant: 'mer',
+  listing: 'lst',
+  campaign: 'cmp',
+  ad: 'ad',
+  auction: 'auc',
+  interaction: 'int',
+  order: 'ord',
+  charge: 'chg',
+  ledgerTransaction: 'ltx',
+  deposit: 'dep',
+  coupon: 'cpn',
+  key: 'key',
+  event: 'evt',
+  request: 'req',
+  model: 'mdl',
+} as const
+
+export type IdKind = keyof typeof ID_PREFIXES
+
+/** Makes ids that sort by creation time. Injected, so that tests can fix it. */
+export type IdSource = (kind: IdKind) => string
+
+/** Ids from UUID version 7 (RFC 9562): time-ordered, 74 random bits. */
+export const createIdSource =
+  (uuid: () => string = uuidv7): IdSource =>
+  (kind) =>
+    `${ID_PREFIXES[kind]}_${uuid().replaceAll('-', '')}`
+
+/** Ids 1, 2, 3… for tests. */
+export const createSequentialIdSource = (): IdSource => {
+  let last = 0
+  return (kind) => `${ID_PREFIXES[kind]}_${(++last).toString().padStart(8, '0')}`
+}

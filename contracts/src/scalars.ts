@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { MoneyError, parseMoney } from './money.js'
+
+const moneyText = (check: (micros: bigint) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    try {
+      const problem = check(parseMoney(text))
+      if (problem) context.addIssue({ code: 'custom', message: problem })
+    } catch (error) {
+      if (!(error instanceof MoneyError)) throw error
+      context.addIssue({ code: 'custom', message: error.message })
+    }
+  })
+
+/** A decimal string of at most six decimals, zero or more. */
+export const money = moneyText((micros) => (micros < 0n ? 'must not be negative' : undefined)).meta({
+  description: 'Decimal string, at most 6 decimals',
+  examples: ['0.75'],
+})
+/** A decimal string of at most six decimals, more than zero. */
+export const positiveMoney = moneyText((micros) => (micros <= 0n ? 'must be more than 0' : undefined)).meta({
+  description: 'Decimal string above 0, at most 6 decimals',
+  examples: ['0.75'],
+})
+
+/** A signed integer number of micros as a decimal string, as events carry it. */
+export const microsString = z.string().regex(/^-?\d{1,19}$/)
+
+/** An id given by the caller: 1–128 printable characters, no control characters, not only blanks. */
+export const callerId = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[^\p{C}]+$/u, 'must be 1-128 printable characters')
+  .refine((text) => text.trim() !== '', 'must not be blank')
+
+/** RFC 3339 instant with an offset. */
+export const instant = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-05T12:00:00Z'] })
+
+export const currencyCode = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as "EUR"')
+  .refine((code) => SUPPORTED_CURRENCIES.has(code), 'is not an ISO 4217 currency')
+const SUPPORTED_CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
+
+/** An IANA time zone. */
+export const timeZone = z.string().max(64).refine(isTimeZone, 'is not an IANA time zone such as "Europe/Berlin"')
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return !/^[+-]/.test(name)
+  } catch {
+    return false
+  }
+}
+
+/** An absolute http(s) address without credentials. */
+export const httpUrl = z
+  .string()
+  .max(2048)
+  .refine((text) => {
+    if (!URL.canParse(text)) return false
+    const url = new URL(text)
+    return (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === ''
+  }, 'must be an absolute http or https address')
+
+export const location = z.strictObject({ lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) })
+export const category = z.string().trim().min(1).max(128)
+export const placementName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a lower-case name such as "search"')
+export const DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const
+export const device = z.enum(DEVICES)
+export type Device = (typeof DEVICES)[number]

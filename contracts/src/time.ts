@@ -1,0 +1,44 @@
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+function formatterFor(timeZone: string): Intl.DateTimeFormat {
+  let formatter = formatters.get(timeZone)
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat('en-CA', {
+      timeZone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+      weekday: 'short',
+    })
+    formatters.set(timeZone, formatter)
+  }
+  return formatter
+}
+
+export interface LocalTime {
+  /** 'YYYY-MM-DD'. */
+  readonly date: string
+  /** 1 = Monday … 7 = Sunday. */
+  readonly weekday: number
+  /** 0 … 1439, by the wall clock. */
+  readonly minuteOfDay: number
+}
+
+const WEEKDAYS: Readonly<Record<string, number>> = { Mon: 1, Tue: 2, Wed: 3, Thu: 4, Fri: 5, Sat: 6, Sun: 7 }
+
+/** Wall-clock date, weekday and minute of an instant in an IANA time zone. */
+export function localTime(instantMs: number, timeZone: string): LocalTime {
+  const parts: Record<string, string> = {}
+  for (const part of formatterFor(timeZone).formatToParts(instantMs)) parts[part.type] = part.value
+  return {
+    date: `${parts.year}-${parts.month}-${parts.day}`,
+    weekday: WEEKDAYS[parts.weekday!]!,
+    minuteOfDay: Number(parts.hour) * 60 + Number(parts.minute),
+  }
+}
+
+/** The merchant's budget day that an instant belongs to: the calendar date in the merchant's time zone. */
+export const budgetDay = (instantMs: number, timeZone: string): string => localTime(instantMs, timeZone).date

@@ -1,0 +1,163 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { PRICINGS, type Pricing } from './entities.js'
+import type { Micros } from './money.js'
+
+/** What a slot's token says. The holder can neither read nor change it. */
+export interface SlotToken {
+  readonly auctionId: string
+  readonly position: number
+  readonly placement: string
+  readonly searchTerm: string
+  readonly device: string
+  readonly modelVersion: string
+  readonly listingId: string
+  readonly merchantId: string
+  readonly sponsored: boolean
+  readonly campaignId: string
+  readonly adId: string
+  /** '' for an organic slot. */
+  readonly pricing: Pricing | ''
+  /** Per click for cpc, per thousand impressions for cpm; 0 for an organic slot. */
+  readonly priceMicros: Micros
+  readonly currency: string
+  readonly issuedAtMs: number
+  readonly expiresAtMs: number
+}
+
+export interface TokenKey {
+  /** 1–16 characters of [A-Za-z0-9_-]. */
+  readonly id: string
+  /** 32 bytes. */
+  readonly secret: Buffer
+}
+
+export type OpenedToken =
+  | { readonly ok: true; readonly token: SlotToken }
+  | { readonly ok: false; readonly reason: 'malformed' | 'unknown_key' | 'forged' }
+
+export interface TokenSealer {
+  /** Seals with the newest key. `nonce` is 12 fresh random bytes. */
+  seal(token: SlotToken, nonce: Buffer): string
+  /** Opens a token of any known key. Whether it is expired is the caller's question: `expiresAtMs` is inside. */
+  open(sealed: string): OpenedToken
+}
+
+const FORMAT = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/**
+ * Tokens are AES-256-GCM: format byte, key-id length, key id, nonce, ciphertext, tag; base64url without padding.
+ * The header (format and key id) is authenticated too. The first key seals; all keys open, so keys rotate without a pause.
+ */
+export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
+  const newest = keys[0]
+  if (!newest) throw new Error('at least one token key is needed')
+  const headers = new Map(keys.map((key) => [key.id, headerOf(key.id)]))
+  const byId = new Map(keys.map((key) => [key.id, key]))
+  const newestHeader = headers.get(newest.id)!
+
+  function seal(token: SlotToken, nonce: Buffer): string {
+    const cipher = createCipheriv('aes-256-gcm', newest!.secret, nonce)
+    cipher.setAAD(newestHeader)
+    const body = cipher.update(encode(token), 'utf8')
+    cipher.final()
+    return Buffer.concat([newestHeader, nonce, body, cipher.getAuthTag()]).toString('base64url')
+  }
+
+  function open(sealed: string): OpenedToken {
+    if (!/^[A-Za-z0-9_-]{40,4096}$/.test(sealed)) return { ok: false, reason: 'malformed' }
+    const bytes = Buffer.from(sealed, 'base64url')
+    const idLength = bytes[1] ?? 0
+    const bodyStart = 2 + idLength + NONCE_BYTES
+    if (bytes[0] !== FORMAT || bytes.length <= bodyStart + TAG_BYTES) return { ok: false, reason: 'malformed' }
+    // Base64 lets the unused low bits of the last character vary: only the one canonical spelling is a token.
+    if (bytes.toString('base64url') !== sealed) return { ok: false, reason: 'malformed' }
+    const id = bytes.toString('latin1', 2, 2 + idLength)
+    const key = byId.get(id)
+    if (!key) return { ok: false, reason: 'unknown_key' }
+    const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart))
+    decipher.setAAD(headers.get(id)!)
+    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
+    try {
+      const text = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES), undefined, 'utf8')
+      return { ok: true, token: decode(text + decipher.final('utf8')) }
+    } catch {
+      return { ok: false, reason: 'forged' }
+    }
+  }
+
+  return { seal, open }
+}
+
+function headerOf(id: string): Buffer {
+  if (!/^[A-Za-z0-9_-]{1,16}$/.test(id)) throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
+  return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
+}
+
+function encode(token: SlotToken): string {
+  return JSON.stringify([
+    token.auctionId,
+    token.position,
+    token.placement,
+    token.searchTerm,
+    token.device,
+    token.modelVersion,
+    token.listingId,
+    token.merchantId,
+    token.sponsored ? 1 : 0,
+    token.campaignId,
+    token.adId,
+    token.pricing === '' ? 0 : PRICINGS.indexOf(token.pricing) + 1,
+    token.priceMicros.toString(36),
+    token.currency,
+    token.issuedAtMs,
+    token.expiresAtMs,
+  ])
+}
+
+function decode(text: string): SlotToken {
+  const f = JSON.parse(text) as [
+    string, number, string, string, string, string, string, string, number, string, string, number, string, string, number, number,
+  ]
+  return {
+    auctionId: f[0],
+    position: f[1],
+    placement: f[2],
+    searchTerm: f[3],
+    device: f[4],
+    modelVersion: f[5],
+    listingId: f[6],
+    merchantId: f[7],
+    sponsored: f[8] === 1,
+    campaignId: f[9],
+    adId: f[10],
+    pricing: PRICINGS[f[11] - 1] ?? '',
+    priceMicros: parseBase36(f[12]),
+    currency: f[13],
+    issuedAtMs: f[14],
+    expiresAtMs: f[15],
+  }
+}
+
+function parseBase36(text: string): Micros {
+  let value = 0n
+  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36))
+  return value
+}
+
+/**
+ * Reads `ENDCAP_TOKEN_KEYS`: `id:base64,id:base64`, newest first, each 32 bytes.
+ * @throws Error with a sentence that names the bad entry but never its secret.
+ */
+export function parseTokenKeys(text: string): TokenKey[] {
+  const keys = text.split(',').map((entry, index) => {
+    const [id = '', secretText = ''] = entry.trim().split(':', 2)
+    const secret = Buffer.from(secretText, 'base64')
+    headerOf(id)
+    if (secret.length !== 32) throw new Error(`token key ${index + 1} ("${id}") must be 32 bytes in base64`)
+    return { id, secret }
+  })
+  if (new Set(keys.map((key) => key.id)).size !== keys.length) throw new Error('token key ids must differ')
+  return keys
+}

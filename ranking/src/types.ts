@@ -1,0 +1,69 @@
+/**
+ * The one definition of features that serving and training share. Rows are float32; a slate is the list of candidates
+ * that one request compares (organic and sponsored together).
+ */
+
+/** A listing as ranking sees it; made once when it enters the index, not per request. */
+export interface RankedListing {
+  readonly id: string
+  /** Normalised terms of the title (see text.ts). */
+  readonly titleTerms: ReadonlySet<string>
+  readonly categories: readonly string[]
+  /** Currency units as a float; only ratios within a slate are used. */
+  readonly price: number
+}
+
+export interface SlateCandidate {
+  /** undefined: a listing of the search engine that Endcap doesn't know. */
+  readonly listing: RankedListing | undefined
+  readonly listingId: string
+  /** The search engine's own score; undefined for a sponsored candidate that was not among the organic results. */
+  readonly organicScore: number | undefined
+  /** 1-based; 0 when it was not among the organic results. */
+  readonly organicRank: number
+}
+
+export interface SlateContext {
+  /** Normalised query ('' without one), as produced by `normaliseText`. */
+  readonly searchTerm: string
+  /** Normalised terms of the query. */
+  readonly queryTerms: readonly string[]
+  readonly categories: readonly string[]
+  readonly device: string
+  /** 0–23, UTC. */
+  readonly hour: number
+  readonly placement: string
+}
+
+/** Smoothed rates from history. Counts are of impressions and clicks at any position. */
+export interface StatsView {
+  readonly version: string
+  /** Overall clicks ÷ impressions; the prior of every smoothed rate. */
+  readonly priorCtr: number
+  /** Overall orders ÷ clicks. */
+  readonly priorCvr: number
+  listing(listingId: string): RateCounts | undefined
+  queryListing(searchTerm: string, listingId: string): RateCounts | undefined
+  category(category: string): RateCounts | undefined
+}
+
+export interface RateCounts {
+  readonly impressions: number
+  readonly clicks: number
+  readonly orders: number
+}
+
+export interface Predictions {
+  /** Probability of a click at the reference position, one per row. */
+  readonly pctr: Float32Array
+  /** Probability of an order after a click, one per row. */
+  readonly pcvr: Float32Array
+}
+
+/** A loaded ONNX model. `predict` runs one batch; rows × FEATURE_COUNT floats, row-major. */
+export interface Predictor {
+  readonly version: string
+  readonly featureSet: string
+  predict(features: Float32Array, rows: number): Promise<Predictions>
+  close(): Promise<void>
+}
