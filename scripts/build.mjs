@@ -7,13 +7,17 @@ import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
-const rooms = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces.filter((room) => room !== 'bench')
+const rooms = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces.filter(
+  (room) => room !== 'bench',
+)
 
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(join(dist, 'node_modules', '@endcap'), { recursive: true })
 
 for (const room of rooms) {
-  const files = readdirSync(join(root, room, 'src'), { recursive: true }).map((file) => join(room, 'src', file))
+  const files = readdirSync(join(root, room, 'src'), { recursive: true }).map((file) =>
+    join(room, 'src', file),
+  )
   await build({
     absWorkingDir: root,
     entryPoints: files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts')),
@@ -28,7 +32,10 @@ for (const room of rooms) {
     mkdirSync(dirname(join(dist, file)), { recursive: true })
     cpSync(join(root, file), join(dist, file))
   }
-  const manifest = readFileSync(join(root, room, 'package.json'), 'utf8').replaceAll(/(\.\/src\/[^"]*)\.ts"/g, '$1.js"')
+  const manifest = readFileSync(join(root, room, 'package.json'), 'utf8').replaceAll(
+    /(\.\/src\/[^"]*)\.ts"/g,
+    '$1.js"',
+  )
   writeFileSync(join(dist, room, 'package.json'), manifest)
   const { name } = JSON.parse(manifest)
   symlinkSync(join(name.startsWith('@') ? '../..' : '..', room), join(dist, 'node_modules', name))

@@ -15,11 +15,22 @@ export const MAY_IMPORT = {
   'ad-server': ['ranking', 'contracts', 'platform'],
   pipeline: ['models', 'ranking', 'contracts', 'platform'],
   endcap: ['ad-server', 'campaigns-api', 'orders', 'pipeline', 'models', 'ranking', 'contracts', 'platform'],
-  bench: ['endcap', 'ad-server', 'campaigns-api', 'orders', 'pipeline', 'models', 'ranking', 'contracts', 'platform'],
+  bench: [
+    'endcap',
+    'ad-server',
+    'campaigns-api',
+    'orders',
+    'pipeline',
+    'models',
+    'ranking',
+    'contracts',
+    'platform',
+  ],
 }
 /** Pure code reads no clock, draws no random number and does no I/O. */
 const IMPURE = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bprocess\.|\bperformance\.now\(/
-const IMPURE_MODULES = /^(node:(fs|net|http|https|child_process|worker_threads|dns|tls)(\/|$)|pg$|ioredis$|kafkajs$|fastify$|@clickhouse\/|@endcap\/platform)/
+const IMPURE_MODULES =
+  /^(node:(fs|net|http|https|child_process|worker_threads|dns|tls)(\/|$)|pg$|ioredis$|kafkajs$|fastify$|@clickhouse\/|@endcap\/platform)/
 
 const IMPORT = /(?:\bfrom\s+|\bimport\s*\(\s*|\bimport\s+|new URL\(\s*)['"]([^'"]+)['"]/g
 
@@ -43,10 +54,12 @@ export function brokenRules(root) {
       }
       if (/\/domain\//.test(from) && !from.endsWith('.test.ts')) {
         for (const [, specifier] of text.matchAll(IMPORT)) {
-          if (IMPURE_MODULES.test(specifier)) problems.push(`${from} imports ${specifier}: domain code does no I/O`)
+          if (IMPURE_MODULES.test(specifier))
+            problems.push(`${from} imports ${specifier}: domain code does no I/O`)
         }
         const impure = IMPURE.exec(text)
-        if (impure) problems.push(`${from} uses ${impure[0]}: in domain code time and randomness are arguments`)
+        if (impure)
+          problems.push(`${from} uses ${impure[0]}: in domain code time and randomness are arguments`)
       }
     }
   }
@@ -77,6 +90,10 @@ function* typescriptFiles(folder) {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const problems = brokenRules(fileURLToPath(new URL('..', import.meta.url)))
   for (const problem of problems) console.error(problem)
-  console.log(problems.length === 0 ? 'imports: every room keeps its direction' : `imports: ${problems.length} broken rules`)
+  console.log(
+    problems.length === 0
+      ? 'imports: every room keeps its direction'
+      : `imports: ${problems.length} broken rules`,
+  )
   process.exit(problems.length === 0 ? 0 : 1)
 }

@@ -1,0 +1,87 @@
+import { Pool } from 'undici'
+
+export interface ApiAnswer<T> {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: T
+}
+
+/** An answer that the caller did not expect. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** A plain HTTP client of one Endcap installation, as a marketplace would have. */
+export interface ApiClient {
+  call<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH',
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<ApiAnswer<T>>
+  /** Like `call`, but any status other than `expected` throws ApiError. */
+  expect<T>(
+    expected: number,
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH',
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<T>
+  /** Opens an address that Endcap printed (pixel, click) as a browser does, without following redirects. */
+  open(url: string, headers?: Record<string, string>): Promise<ApiAnswer<string>>
+  close(): Promise<void>
+}
+
+export function createApiClient(options: { baseUrl: string; key: string; connections?: number }): ApiClient {
+  const pool = new Pool(new URL(options.baseUrl).origin, { connections: options.connections ?? 32 })
+
+  async function send(method: string, path: string, body: string | null, headers: Record<string, string>) {
+    const answer = await pool.request({ method: method as 'GET', path, body, headers })
+    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() }
+  }
+
+  async function call<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH',
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ) {
+    const answer = await send(method, path, body === undefined ? null : JSON.stringify(body), {
+      authorization: `Bearer ${options.key}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    })
+    const isJson = String(answer.headers['content-type'] ?? '').includes('json')
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (isJson ? JSON.parse(answer.text) : answer.text) as T,
+    }
+  }
+
+  return {
+    call,
+    async expect(expected, method, path, body, headers) {
+      const answer = await call(method, path, body, headers)
+      if (answer.status !== expected) {
+        throw new ApiError(
+          answer.status,
+          `${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body).slice(0, 500)}`,
+        )
+      }
+      return answer.body as never
+    },
+    async open(url, headers = {}) {
+      const { pathname, search } = new URL(url)
+      const answer = await send('GET', pathname + search, null, headers)
+      return { status: answer.status, headers: answer.headers, body: answer.text }
+    },
+    close: () => pool.close(),
+  }
+}
