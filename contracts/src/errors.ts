@@ -22,7 +22,11 @@ export const ERRORS = {
   },
   body_too_large: { status: 413, retryable: false, title: 'The body is larger than the limit' },
   uri_too_long: { status: 414, retryable: false, title: 'The address is too long' },
-  unsupported_media_type: { status: 415, retryable: false, title: 'The content type must be application/json' },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    title: 'The content type must be application/json',
+  },
   validation_failed: { status: 422, retryable: false, title: 'Some fields are not valid' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   headers_too_large: { status: 431, retryable: false, title: 'The request headers are too large' },
@@ -86,7 +90,10 @@ interface IssueLike {
 }
 
 /** Field errors of a failed zod parse; an unknown field is reported under its own path. */
-export function fieldErrorsOf(error: { readonly issues: readonly IssueLike[] }, prefix: readonly PropertyKey[] = []): FieldError[] {
+export function fieldErrorsOf(
+  error: { readonly issues: readonly IssueLike[] },
+  prefix: readonly PropertyKey[] = [],
+): FieldError[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys' && issue.keys) {
       return issue.keys.map((key) => ({

@@ -93,7 +93,9 @@ export const interactionData = z.looseObject({
   customerHash: z.string().default(''),
   /** How it came in: the pixel or redirect (`browser`), or a shop's server (`api`). */
   channel: z.enum(['browser', 'api']),
-  client: z.looseObject({ addressHash: z.string().default(''), userAgent: z.string().default('') }).prefault({}),
+  client: z
+    .looseObject({ addressHash: z.string().default(''), userAgent: z.string().default('') })
+    .prefault({}),
 })
 export type InteractionData = z.infer<typeof interactionData>
 

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addMoney, formatMoney, formatPrice, MAX_MICROS, MoneyError, parseMoney, subtractMoney } from './money.js'
+import {
+  addMoney,
+  formatMoney,
+  formatPrice,
+  MAX_MICROS,
+  MoneyError,
+  parseMoney,
+  subtractMoney,
+} from './money.js'
 
 describe('money', () => {
   it.each([

@@ -34,6 +34,20 @@ export const callerId = z
   .regex(/^[^\p{C}]+$/u, 'must be 1-128 printable characters')
   .refine((text) => text.trim() !== '', 'must not be blank')
 
+const STORABLE = /^(?:[^\p{Cc}\p{Cs}]|[\t\n\r])*$/u
+/** Any text that every store can keep: no control characters but tab and line ends, no broken surrogate pairs. */
+export const storableText = z
+  .string()
+  .regex(STORABLE, 'must not hold control characters or broken surrogate pairs')
+/** Trimmed text of 1 to `max` characters. */
+export const text = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(STORABLE, 'must not hold control characters or broken surrogate pairs')
+
 /** RFC 3339 instant with an offset. */
 export const instant = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-05T12:00:00Z'] })
 
@@ -44,7 +58,10 @@ export const currencyCode = z
 const SUPPORTED_CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
 
 /** An IANA time zone. */
-export const timeZone = z.string().max(64).refine(isTimeZone, 'is not an IANA time zone such as "Europe/Berlin"')
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'is not an IANA time zone such as "Europe/Berlin"')
 
 function isTimeZone(name: string): boolean {
   try {
@@ -60,14 +77,21 @@ export const httpUrl = z
   .string()
   .max(2048)
   .refine((text) => {
-    if (!URL.canParse(text)) return false
+    if (/[\s\p{Cc}\p{Cs}]/u.test(text) || !URL.canParse(text)) return false
     const url = new URL(text)
-    return (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === ''
+    return (
+      (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === ''
+    )
   }, 'must be an absolute http or https address')
 
-export const location = z.strictObject({ lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) })
-export const category = z.string().trim().min(1).max(128)
-export const placementName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a lower-case name such as "search"')
+export const location = z.strictObject({
+  lat: z.number().min(-90).max(90),
+  lng: z.number().min(-180).max(180),
+})
+export const category = text(128)
+export const placementName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a lower-case name such as "search"')
 export const DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const
 export const device = z.enum(DEVICES)
 export type Device = (typeof DEVICES)[number]

@@ -7,6 +7,7 @@ export type Scope = (typeof SCOPE_NAMES)[number] | `merchant:${string}`
 export const scope = z
   .string()
   .refine(
-    (text): text is Scope => (SCOPE_NAMES as readonly string[]).includes(text) || /^merchant:.{1,128}$/.test(text),
+    (text): text is Scope =>
+      (SCOPE_NAMES as readonly string[]).includes(text) || /^merchant:.{1,128}$/.test(text),
     `must be one of ${SCOPE_NAMES.join(', ')}, merchant:<id>`,
   )

@@ -10,7 +10,11 @@ describe('local time', () => {
   })
 
   it('knows midnight as minute 0 and weekdays from Monday', () => {
-    expect(localTime(Date.parse('2026-01-05T00:00:00Z'), 'UTC')).toEqual({ date: '2026-01-05', weekday: 1, minuteOfDay: 0 })
+    expect(localTime(Date.parse('2026-01-05T00:00:00Z'), 'UTC')).toEqual({
+      date: '2026-01-05',
+      weekday: 1,
+      minuteOfDay: 0,
+    })
     expect(localTime(Date.parse('2026-01-04T23:59:00Z'), 'UTC').weekday).toBe(7)
   })
 

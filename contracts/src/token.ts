@@ -70,7 +70,8 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     const bytes = Buffer.from(sealed, 'base64url')
     const idLength = bytes[1] ?? 0
     const bodyStart = 2 + idLength + NONCE_BYTES
-    if (bytes[0] !== FORMAT || bytes.length <= bodyStart + TAG_BYTES) return { ok: false, reason: 'malformed' }
+    if (bytes[0] !== FORMAT || bytes.length <= bodyStart + TAG_BYTES)
+      return { ok: false, reason: 'malformed' }
     // Base64 lets the unused low bits of the last character vary: only the one canonical spelling is a token.
     if (bytes.toString('base64url') !== sealed) return { ok: false, reason: 'malformed' }
     const id = bytes.toString('latin1', 2, 2 + idLength)
@@ -91,7 +92,8 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
 }
 
 function headerOf(id: string): Buffer {
-  if (!/^[A-Za-z0-9_-]{1,16}$/.test(id)) throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
+  if (!/^[A-Za-z0-9_-]{1,16}$/.test(id))
+    throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
   return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 
@@ -118,7 +120,22 @@ function encode(token: SlotToken): string {
 
 function decode(text: string): SlotToken {
   const f = JSON.parse(text) as [
-    string, number, string, string, string, string, string, string, number, string, string, number, string, string, number, number,
+    string,
+    number,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    number,
+    string,
+    string,
+    number,
+    string,
+    string,
+    number,
+    number,
   ]
   return {
     auctionId: f[0],

@@ -10,11 +10,13 @@ import {
   money,
   placementName,
   positiveMoney,
+  storableText,
+  text,
   timeZone,
 } from '../scalars.js'
 import { scope } from '../scopes.js'
 
-const name = z.string().trim().min(1).max(200)
+const name = text(200)
 
 export const createMerchantBody = z.strictObject({ name, currency: currencyCode, timeZone })
 export const patchMerchantBody = z.strictObject({ name: name.optional(), timeZone: timeZone.optional() })
@@ -28,7 +30,7 @@ export const merchant = z.object({
 })
 export type Merchant = z.infer<typeof merchant>
 
-export const createDepositBody = z.strictObject({ amount: positiveMoney, reference: z.string().trim().min(1).max(200) })
+export const createDepositBody = z.strictObject({ amount: positiveMoney, reference: text(200) })
 export const deposit = z.object({
   id: z.string(),
   merchantId: z.string(),
@@ -55,13 +57,15 @@ export const ledgerEntry = z.object({
 export const listingInput = z.strictObject({
   id: callerId,
   merchantId: callerId,
-  title: z.string().trim().min(1).max(500),
+  title: text(500),
   url: httpUrl,
   categories: z.array(category).max(50),
   price: money,
   currency: currencyCode,
   location: location.nullish(),
-  attributes: z.record(z.string().max(128), z.union([z.string().max(2000), z.number(), z.boolean()])).optional(),
+  attributes: z
+    .record(storableText.max(128), z.union([storableText.max(2000), z.number(), z.boolean()]))
+    .optional(),
   status: z.enum(LISTING_STATUSES).optional(),
 })
 export type ListingInput = z.infer<typeof listingInput>
@@ -92,11 +96,13 @@ export const listing = z.object({
 })
 
 export const keyword = z.strictObject({
-  text: z.string().trim().min(1).max(200),
+  text: text(200),
   match: z.enum(MATCH_TYPES),
   negative: z.boolean().optional(),
 })
-const clockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be a time of day such as "09:30"')
+const clockTime = z
+  .string()
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be a time of day such as "09:30"')
 export const daypart = z
   .strictObject({ days: z.array(z.int().min(1).max(7)).min(1).max(7), from: clockTime, to: clockTime })
   .refine((part) => part.from < part.to, { path: ['to'], message: 'must be later than from' })
@@ -112,7 +118,10 @@ export const targeting = z.strictObject({
 const budget = z.strictObject({ daily: positiveMoney.optional(), total: positiveMoney.optional() })
 export const frequencyCap = z.strictObject({
   impressions: z.int().min(1).max(10_000),
-  perHours: z.int().min(1).max(24 * 30),
+  perHours: z
+    .int()
+    .min(1)
+    .max(24 * 30),
 })
 const campaignShape = {
   merchantId: callerId,
@@ -159,6 +168,7 @@ export const NOT_SERVING_REASONS = [
   'wallet_empty',
   'budget_day_spent',
   'budget_total_spent',
+  'outside_dayparts',
   'no_active_listing',
 ] as const
 export const campaign = z.object({

@@ -37,7 +37,9 @@ export const REPORT_DIMENSIONS = [
 ] as const
 export type ReportDimension = (typeof REPORT_DIMENSIONS)[number]
 /** Dimensions that a report can be cut by so far; the others answer 422 naming the field. */
-export const REPORT_FILTERS = REPORT_DIMENSIONS.filter((dimension) => dimension !== 'day' && dimension !== 'hour')
+export const REPORT_FILTERS = REPORT_DIMENSIONS.filter(
+  (dimension) => dimension !== 'day' && dimension !== 'hour',
+)
 
 const filterValue = z.union([z.string().max(200), z.array(z.string().max(200)).min(1).max(200)])
 const filters = z.strictObject({
@@ -61,7 +63,11 @@ const unique = <T>(values: readonly T[]) => new Set(values).size === values.leng
 export const reportQueryBody = z
   .strictObject({
     metrics: z.array(z.enum(REPORT_METRICS)).min(1).refine(unique, 'must not repeat a metric'),
-    dimensions: z.array(z.enum(REPORT_DIMENSIONS)).max(6).refine(unique, 'must not repeat a dimension').default([]),
+    dimensions: z
+      .array(z.enum(REPORT_DIMENSIONS))
+      .max(6)
+      .refine(unique, 'must not repeat a dimension')
+      .default([]),
     filters: filters.optional(),
     /** Inclusive. */
     from: instant,
@@ -70,7 +76,9 @@ export const reportQueryBody = z
     timeZone: timeZone.default('UTC'),
     attribution: z
       .strictObject({
-        clickDays: z.union([z.literal(1), z.literal(3), z.literal(7), z.literal(14), z.literal(30)]).default(14),
+        clickDays: z
+          .union([z.literal(1), z.literal(3), z.literal(7), z.literal(14), z.literal(30)])
+          .default(14),
         viewDays: z.union([z.literal(0), z.literal(1), z.literal(7), z.literal(14)]).default(1),
         match: z.enum(['same', 'halo']).default('same'),
         model: z.enum(['last_touch']).default('last_touch'),
@@ -87,7 +95,10 @@ export const reportQueryBody = z
       .optional(),
     limit: z.int().min(1).max(10_000).default(1000),
   })
-  .refine((body) => Date.parse(body.to) > Date.parse(body.from), { path: ['to'], message: 'must be later than from' })
+  .refine((body) => Date.parse(body.to) > Date.parse(body.from), {
+    path: ['to'],
+    message: 'must be later than from',
+  })
 export type ReportQuery = z.infer<typeof reportQueryBody>
 
 /** Counts are JSON integers, money is decimal strings, ratios are numbers, or null where the denominator is 0. */

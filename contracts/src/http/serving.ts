@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { INTERACTION_TYPES } from '../events.js'
 import { PRICINGS } from '../entities.js'
+import { INTERACTION_TYPES } from '../events.js'
 import { callerId, category, device, instant, location, placementName } from '../scalars.js'
 
 const query = z.string().max(500)
@@ -136,7 +136,9 @@ export const eventInput = z.strictObject({
   occurredAt: instant,
   token: z.string().min(1).max(4096),
   customer: customer.optional(),
-  client: z.strictObject({ address: z.string().max(64).optional(), userAgent: z.string().max(1024).optional() }).optional(),
+  client: z
+    .strictObject({ address: z.string().max(64).optional(), userAgent: z.string().max(1024).optional() })
+    .optional(),
 })
 export type EventInput = z.infer<typeof eventInput>
 /** Events are checked one by one; a bad one is rejected alone. */

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createTokenSealer, parseTokenKeys, type SlotToken } from './token.js'
+
+const key = (id: string) => ({ id, secret: randomBytes(32) })
+const token: SlotToken = {
+  auctionId: 'auc_1',
+  position: 3,
+  placement: 'search',
+  searchTerm: '靴 "red"',
+  device: 'mobile',
+  modelVersion: 'mdl_1',
+  listingId: 'L1',
+  merchantId: 'mer_1',
+  sponsored: true,
+  campaignId: 'cmp_1',
+  adId: 'ad_1',
+  pricing: 'cpm',
+  priceMicros: 9_007_199_254_740_993n,
+  currency: 'EUR',
+  issuedAtMs: 1_767_600_000_000,
+  expiresAtMs: 1_767_686_400_000,
+}
+
+describe('slot tokens', () => {
+  it('come back as they were sealed, prices beyond 2^53 included', () => {
+    const sealer = createTokenSealer([key('a')])
+    expect(sealer.open(sealer.seal(token, randomBytes(12)))).toEqual({ ok: true, token })
+  })
+
+  it('do not show what they hold', () => {
+    const sealed = createTokenSealer([key('a')]).seal(token, randomBytes(12))
+    expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toMatch(/auc_1|cmp_1|EUR/)
+  })
+
+  it('open with an older key after rotation, and not after the key is gone', () => {
+    const [older, newer] = [key('2026-01'), key('2026-02')]
+    const sealed = createTokenSealer([older]).seal(token, randomBytes(12))
+    expect(createTokenSealer([newer, older]).open(sealed).ok).toBe(true)
+    expect(createTokenSealer([newer]).open(sealed)).toEqual({ ok: false, reason: 'unknown_key' })
+  })
+
+  it('refuse a key of the same id with another secret', () => {
+    const sealed = createTokenSealer([key('a')]).seal(token, randomBytes(12))
+    expect(createTokenSealer([key('a')]).open(sealed)).toEqual({ ok: false, reason: 'forged' })
+  })
+
+  it('do not open once any character has changed or is missing', () => {
+    const sealer = createTokenSealer([key('a')])
+    const sealed = sealer.seal(token, randomBytes(12))
+    fc.assert(
+      fc.property(fc.nat(sealed.length - 1), fc.constantFrom(...'AZaz09-_'), (index, character) => {
+        fc.pre(sealed[index] !== character)
+        expect(sealer.open(sealed.slice(0, index) + character + sealed.slice(index + 1)).ok).toBe(false)
+      }),
+    )
+    for (let length = 0; length < sealed.length; length++)
+      expect(sealer.open(sealed.slice(0, length)).ok).toBe(false)
+  })
+
+  it.each(['', 'x', '../../etc/passwd', 'ü'.repeat(50), 'A'.repeat(5000), `${'A'.repeat(60)}=`])(
+    'do not open from %j',
+    (text) => {
+      expect(createTokenSealer([key('a')]).open(text).ok).toBe(false)
+    },
+  )
+})
+
+describe('token keys', () => {
+  it('are read newest first', () => {
+    const secret = randomBytes(32).toString('base64')
+    expect(parseTokenKeys(`new:${secret}, old:${secret}`).map(({ id }) => id)).toEqual(['new', 'old'])
+  })
+
+  it.each(['', 'a', 'a:short', `b d:${Buffer.alloc(32).toString('base64')}`])('refuse %j', (text) => {
+    expect(() => parseTokenKeys(text)).toThrow()
+  })
+
+  it('refuse two keys of one id, and never print a secret', () => {
+    const secret = randomBytes(32).toString('base64')
+    expect(() => parseTokenKeys(`a:${secret},a:${secret}`)).toThrow('ids must differ')
+    expect(() => parseTokenKeys(`a:${secret}AAAA`)).toThrow(/^(?!.*AAAA)/)
+  })
+})
