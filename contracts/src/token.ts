@@ -172,7 +172,8 @@ export function parseTokenKeys(text: string): TokenKey[] {
     const [id = '', secretText = ''] = entry.trim().split(':', 2)
     const secret = Buffer.from(secretText, 'base64')
     headerOf(id)
-    if (secret.length !== 32) throw new Error(`token key ${index + 1} ("${id}") must be 32 bytes in base64`)
+    if (!/^[A-Za-z0-9+/]{43}=$/.test(secretText))
+      throw new Error(`token key ${index + 1} ("${id}") must be 32 bytes in base64`)
     return { id, secret }
   })
   if (new Set(keys.map((key) => key.id)).size !== keys.length) throw new Error('token key ids must differ')
