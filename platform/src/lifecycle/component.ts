@@ -7,4 +7,6 @@ export interface Component {
   start(): Promise<void>
   stop(): Promise<void>
   problem?(): Promise<string | undefined> | string | undefined
+  /** Tells the process that this component can never work again; the process then stops and exits with 1. Called before `start`. */
+  onFailure?(report: (error: unknown) => void): void
 }

@@ -1,0 +1,8 @@
+export type { Component } from './component.js'
+export { createProcess, type HostedProcess, type ProcessOptions } from './create-process.js'
+export { acquireDataDir, DATA_DIR_LOCK, type DataDir } from './data-dir.js'
+export { createHttpComponent, type HttpComponent, type HttpComponentOptions } from './http-component.js'
+export { listenOrExplain } from './listen.js'
+export { type RunOptions, runUntilSignal } from './run-until-signal.js'
+export type { Service } from './service.js'
+export { StartupError } from './startup-error.js'

@@ -1,0 +1,39 @@
+import {
+  type DestinationStream,
+  destination as fileDestination,
+  type Logger,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
+import { scrubSecrets } from './scrub-secrets.js'
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface LoggerOptions {
+  readonly level: LogLevel
+  /** The role or roles of the process, on every line as `service`. */
+  readonly service: string
+  /** Where lines go. Default: stderr, so that stdout stays free for `--json`. */
+  readonly destination?: DestinationStream
+}
+
+/**
+ * A logger that writes one JSON object a line, with secrets hidden whatever field or sentence they stand in.
+ * Lines are written before the call returns: the last line before a crash is not lost.
+ */
+export function createLogger({ level, service, destination }: LoggerOptions): Logger {
+  return pino(
+    {
+      level,
+      base: { service, pid: process.pid },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      hooks: { streamWrite: scrubSecrets },
+    },
+    destination ?? fileDestination({ dest: 2, sync: true }),
+  )
+}
+
+/** A logger that writes nothing, for tests. */
+export const silentLogger = (): Logger => pino({ level: 'silent' })
