@@ -53,8 +53,7 @@ export const instant = z.iso.datetime({ offset: true }).meta({ examples: ['2026-
 
 export const currencyCode = z
   .string()
-  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as "EUR"')
-  .refine((code) => SUPPORTED_CURRENCIES.has(code), 'is not an ISO 4217 currency')
+  .refine((code) => SUPPORTED_CURRENCIES.has(code), 'must be an ISO 4217 code such as "EUR"')
 const SUPPORTED_CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
 
 /** An IANA time zone. */
