@@ -3,7 +3,7 @@
  * that one request compares (organic and sponsored together).
  */
 
-/** A listing as ranking sees it; made once when it enters the index, not per request. */
+/** A listing as ranking sees it; made once when it enters the index (`rankedListing`), not per request. */
 export interface RankedListing {
   readonly id: string
   /** Normalised terms of the title (see text.ts). */
@@ -26,7 +26,7 @@ export interface SlateCandidate {
 export interface SlateContext {
   /** Normalised query ('' without one), as produced by `normaliseText`. */
   readonly searchTerm: string
-  /** Normalised terms of the query. */
+  /** Normalised terms of the query, without repeats. */
   readonly queryTerms: readonly string[]
   readonly categories: readonly string[]
   readonly device: string
@@ -38,10 +38,12 @@ export interface SlateContext {
 /** Smoothed rates from history. Counts are of impressions and clicks at any position. */
 export interface StatsView {
   readonly version: string
-  /** Overall clicks ÷ impressions; the prior of every smoothed rate. */
+  /** Overall clicks ÷ impressions, never 0 or 1; the prior of every smoothed rate. */
   readonly priorCtr: number
-  /** Overall orders ÷ clicks. */
+  /** Overall orders ÷ clicks, never 0 or 1. */
   readonly priorCvr: number
+  /** Click rate at the reference position ÷ click rate at any position; 1 when unknown. */
+  readonly referenceLift: number
   listing(listingId: string): RateCounts | undefined
   queryListing(searchTerm: string, listingId: string): RateCounts | undefined
   category(category: string): RateCounts | undefined
@@ -64,6 +66,7 @@ export interface Predictions {
 export interface Predictor {
   readonly version: string
   readonly featureSet: string
+  /** `features` must not change until the promise settles. @throws PredictionError when the model fails or its output is no probability */
   predict(features: Float32Array, rows: number): Promise<Predictions>
   close(): Promise<void>
 }

@@ -1,0 +1,374 @@
+import { createHash } from 'node:crypto'
+import { distinctTermsOf, normaliseText, termsOf } from './text.js'
+import type {
+  Predictions,
+  RankedListing,
+  RateCounts,
+  SlateCandidate,
+  SlateContext,
+  StatsView,
+} from './types.js'
+
+/** Every feature, in column order. None knows the bid: a prediction must not depend on what an advertiser offers. */
+export const FEATURES = [
+  { name: 'log_position', meaning: 'ln of the shown position; the reference position (0) when serving' },
+  { name: 'listing_ctr', meaning: 'log-odds of the smoothed click rate of the listing' },
+  { name: 'query_listing_ctr', meaning: 'log-odds of the smoothed click rate of the listing for this query' },
+  {
+    name: 'category_ctr',
+    meaning:
+      "log-odds of the smoothed click rate of the listing's categories, their mean; of the request's for an unknown listing",
+  },
+  { name: 'listing_cvr', meaning: 'log-odds of the smoothed orders per click of the listing' },
+  { name: 'listing_evidence', meaning: 'ln(1 + impressions) of the listing' },
+  { name: 'query_listing_evidence', meaning: 'ln(1 + impressions) of the listing for this query' },
+  { name: 'title_match', meaning: "share of the query's terms that are in the title" },
+  {
+    name: 'query_category_match',
+    meaning: "largest share of the query's terms that are in one category's name",
+  },
+  { name: 'category_match', meaning: "1 when a category of the request is one of the listing's" },
+  { name: 'price_to_median', meaning: 'ln(price ÷ median price of the slate), within ±5; 0 when unknown' },
+  {
+    name: 'organic_score',
+    meaning: "standard score of the search engine's score within the slate, within ±4; 0 without one",
+  },
+  { name: 'organic_inverse_rank', meaning: '1 ÷ organic rank; 0 when not among the organic results' },
+  { name: 'hour_sin', meaning: 'sine of the UTC hour on a 24-hour circle' },
+  { name: 'hour_cos', meaning: 'cosine of the UTC hour on a 24-hour circle' },
+  { name: 'device_desktop', meaning: '1 on a desktop' },
+  { name: 'device_mobile', meaning: '1 on a phone' },
+  { name: 'device_tablet', meaning: '1 on a tablet' },
+  { name: 'has_query', meaning: '1 when the request has a query' },
+  { name: 'listing_known', meaning: '1 when the listing is in the catalog' },
+] as const
+
+export type FeatureName = (typeof FEATURES)[number]['name']
+
+export const FEATURE_NAMES: readonly FeatureName[] = FEATURES.map((feature) => feature.name)
+export const FEATURE_COUNT = FEATURES.length
+
+/** Raise when a formula below changes under an unchanged name: rows of different definitions must never be mixed. */
+const DEFINITION = 1
+
+/** Names one definition of the rows: serving, training and every model must carry the same. */
+export const FEATURE_SET = `f${DEFINITION}-${createHash('sha256').update(FEATURE_NAMES.join()).digest('hex').slice(0, 8)}`
+
+const column = (name: FeatureName): number => FEATURE_NAMES.indexOf(name)
+
+/** Predictions are made as if every candidate stood here, so that they compare. */
+export const REFERENCE_POSITION = 1
+/** The only column that differs between serving (reference position) and training (shown position). */
+export const POSITION_COLUMN = column('log_position')
+/** Value of POSITION_COLUMN for a 1-based position: examination falls with a power of the position. */
+export const positionFeature = (position: number): number => Math.fround(Math.log(Math.max(1, position)))
+
+const LISTING_CTR = column('listing_ctr')
+const QUERY_LISTING_CTR = column('query_listing_ctr')
+const CATEGORY_CTR = column('category_ctr')
+const LISTING_CVR = column('listing_cvr')
+const LISTING_EVIDENCE = column('listing_evidence')
+const QUERY_LISTING_EVIDENCE = column('query_listing_evidence')
+const TITLE_MATCH = column('title_match')
+const QUERY_CATEGORY_MATCH = column('query_category_match')
+const CATEGORY_MATCH = column('category_match')
+const PRICE_TO_MEDIAN = column('price_to_median')
+const ORGANIC_SCORE = column('organic_score')
+const ORGANIC_INVERSE_RANK = column('organic_inverse_rank')
+const HOUR_SIN = column('hour_sin')
+const HOUR_COS = column('hour_cos')
+const DEVICE_DESKTOP = column('device_desktop')
+const DEVICE_MOBILE = column('device_mobile')
+const DEVICE_TABLET = column('device_tablet')
+const HAS_QUERY = column('has_query')
+const LISTING_KNOWN = column('listing_known')
+
+/** Pseudo-impressions (or clicks) that the prior is worth. FORMULAS §6. */
+export const PRIOR_WEIGHT = 10
+const PRICE_LIMIT = 5
+const SCORE_LIMIT = 4
+
+/** (prior·w + successes) ÷ (w + trials), w = 10; kept off 0 and 1 although a stream may hold more clicks than impressions. */
+export function smoothedRate(prior: number, successes: number, trials: number): number {
+  const rate = (prior * PRIOR_WEIGHT + successes) / (PRIOR_WEIGHT + trials)
+  return Math.min(Math.max(rate, 1e-6), 1 - 1e-6)
+}
+
+const logOdds = (rate: number): number => Math.log(rate / (1 - rate))
+
+/** The listing as ranking keeps it. `price` in currency units. */
+export const rankedListing = (listing: {
+  readonly id: string
+  readonly title: string
+  readonly categories: readonly string[]
+  readonly price: number
+}): RankedListing => ({
+  id: listing.id,
+  titleTerms: new Set(termsOf(listing.title)),
+  categories: listing.categories,
+  price: listing.price,
+})
+
+/** What a request looks like to ranking: the one place where a query becomes a search term and its terms. */
+export function slateContext(request: {
+  readonly query?: string | undefined
+  readonly categories?: readonly string[] | undefined
+  readonly device?: string | undefined
+  readonly placement: string
+  readonly atMs: number
+}): SlateContext {
+  const searchTerm = normaliseText(request.query ?? '')
+  return {
+    searchTerm,
+    queryTerms: distinctTermsOf(searchTerm),
+    categories: request.categories ?? [],
+    device: request.device ?? 'other',
+    hour: new Date(request.atMs).getUTCHours(),
+    placement: request.placement,
+  }
+}
+
+// Scratch space for one slate. computeFeatures is synchronous, so no two slates can use it at once.
+let prices = new Float64Array(256)
+
+/**
+ * Writes one row of FEATURE_COUNT float32 a candidate into `out`, row-major, in the candidates' order, as served (reference position).
+ * Every value is finite whatever the candidates hold. Same inputs, same bits.
+ * @throws RangeError when `out` is shorter than candidates × FEATURE_COUNT
+ */
+export function computeFeatures(
+  context: SlateContext,
+  candidates: readonly SlateCandidate[],
+  stats: StatsView,
+  out: Float32Array,
+): void {
+  const rows = candidates.length
+  if (out.length < rows * FEATURE_COUNT) throw new RangeError('the feature buffer is too short for the slate')
+  const referencePosition = positionFeature(REFERENCE_POSITION)
+  const angle = (context.hour / 24) * 2 * Math.PI
+  const hourSin = Math.sin(angle)
+  const hourCos = Math.cos(angle)
+  const isDesktop = context.device === 'desktop' ? 1 : 0
+  const isMobile = context.device === 'mobile' ? 1 : 0
+  const isTablet = context.device === 'tablet' ? 1 : 0
+  const { searchTerm, queryTerms } = context
+  const hasQuery = queryTerms.length > 0 ? 1 : 0
+  const unseenCtr = logOdds(smoothedRate(stats.priorCtr, 0, 0))
+  const unseenCvr = logOdds(smoothedRate(stats.priorCvr, 0, 0))
+  const median = medianPrice(candidates)
+  const scores = scoreScale(candidates)
+  const ofCategory = new Map<string, CategoryFeatures>()
+  const requestCategoryCtr = meanCategoryCtr(context.categories, context, stats, ofCategory, unseenCtr)
+
+  for (let row = 0; row < rows; row++) {
+    const candidate = candidates[row]!
+    const listing = candidate.listing
+    const at = row * FEATURE_COUNT
+    const seen = stats.listing(candidate.listingId)
+    const seenForQuery = searchTerm === '' ? undefined : stats.queryListing(searchTerm, candidate.listingId)
+    out[at + POSITION_COLUMN] = referencePosition
+    out[at + LISTING_CTR] = seen
+      ? logOdds(smoothedRate(stats.priorCtr, seen.clicks, seen.impressions))
+      : unseenCtr
+    out[at + LISTING_CVR] = seen ? logOdds(smoothedRate(stats.priorCvr, seen.orders, seen.clicks)) : unseenCvr
+    out[at + LISTING_EVIDENCE] = seen ? Math.log1p(seen.impressions) : 0
+    out[at + QUERY_LISTING_CTR] = seenForQuery
+      ? logOdds(smoothedRate(stats.priorCtr, seenForQuery.clicks, seenForQuery.impressions))
+      : unseenCtr
+    out[at + QUERY_LISTING_EVIDENCE] = seenForQuery ? Math.log1p(seenForQuery.impressions) : 0
+
+    let titleMatch = 0
+    let queryCategoryMatch = 0
+    let categoryMatch = 0
+    let categoryCtr = requestCategoryCtr
+    let priceToMedian = 0
+    if (listing) {
+      titleMatch = shareIn(queryTerms, listing.titleTerms)
+      const categories = listing.categories
+      let sum = 0
+      for (let index = 0; index < categories.length; index++) {
+        const features = categoryFeatures(categories[index]!, context, stats, ofCategory)
+        sum += features.ctr
+        if (features.queryMatch > queryCategoryMatch) queryCategoryMatch = features.queryMatch
+        if (features.requested) categoryMatch = 1
+      }
+      categoryCtr = categories.length > 0 ? sum / categories.length : unseenCtr
+      if (isPrice(listing.price)) priceToMedian = clamp(Math.log(listing.price / median), PRICE_LIMIT)
+    }
+    out[at + CATEGORY_CTR] = categoryCtr
+    out[at + TITLE_MATCH] = titleMatch
+    out[at + QUERY_CATEGORY_MATCH] = queryCategoryMatch
+    out[at + CATEGORY_MATCH] = categoryMatch
+    out[at + PRICE_TO_MEDIAN] = priceToMedian
+    const score = candidate.organicScore
+    out[at + ORGANIC_SCORE] =
+      score === undefined || !Number.isFinite(score) || scores.deviation === 0
+        ? 0
+        : clamp((score / scores.largest - scores.mean) / scores.deviation, SCORE_LIMIT)
+    out[at + ORGANIC_INVERSE_RANK] = candidate.organicRank > 0 ? 1 / candidate.organicRank : 0
+    out[at + HOUR_SIN] = hourSin
+    out[at + HOUR_COS] = hourCos
+    out[at + DEVICE_DESKTOP] = isDesktop
+    out[at + DEVICE_MOBILE] = isMobile
+    out[at + DEVICE_TABLET] = isTablet
+    out[at + HAS_QUERY] = hasQuery
+    out[at + LISTING_KNOWN] = listing ? 1 : 0
+  }
+}
+
+interface CategoryFeatures {
+  readonly ctr: number
+  readonly queryMatch: number
+  readonly requested: boolean
+}
+
+/** Features of a category within one request; a slate has few distinct ones, so each is worked out once. */
+function categoryFeatures(
+  category: string,
+  context: SlateContext,
+  stats: StatsView,
+  known: Map<string, CategoryFeatures>,
+): CategoryFeatures {
+  const found = known.get(category)
+  if (found) return found
+  const counts = stats.category(category) ?? NOTHING_SEEN
+  const features = {
+    ctr: logOdds(smoothedRate(stats.priorCtr, counts.clicks, counts.impressions)),
+    queryMatch: shareIn(context.queryTerms, categoryTerms(category)),
+    requested: context.categories.includes(category),
+  }
+  known.set(category, features)
+  return features
+}
+
+function meanCategoryCtr(
+  categories: readonly string[],
+  context: SlateContext,
+  stats: StatsView,
+  known: Map<string, CategoryFeatures>,
+  unseen: number,
+): number {
+  if (categories.length === 0) return unseen
+  let sum = 0
+  for (const category of categories) sum += categoryFeatures(category, context, stats, known).ctr
+  return sum / categories.length
+}
+
+const NOTHING_SEEN: RateCounts = { impressions: 0, clicks: 0, orders: 0 }
+
+const CATEGORY_TERMS_KEPT = 20_000
+const termsByCategory = new Map<string, ReadonlySet<string>>()
+
+function categoryTerms(category: string): ReadonlySet<string> {
+  let terms = termsByCategory.get(category)
+  if (!terms) {
+    // Requests may name any category: forgetting all now and then bounds the memory.
+    if (termsByCategory.size >= CATEGORY_TERMS_KEPT) termsByCategory.clear()
+    terms = new Set(termsOf(category))
+    termsByCategory.set(category, terms)
+  }
+  return terms
+}
+
+function shareIn(queryTerms: readonly string[], terms: ReadonlySet<string>): number {
+  if (queryTerms.length === 0) return 0
+  let matched = 0
+  for (let index = 0; index < queryTerms.length; index++) if (terms.has(queryTerms[index]!)) matched++
+  return matched / queryTerms.length
+}
+
+const isPrice = (price: number): boolean => price > 0 && price < Number.POSITIVE_INFINITY
+
+/** The lower median, so that it is a price of the slate; 1 when no price is known (then no ratio is taken). */
+function medianPrice(candidates: readonly SlateCandidate[]): number {
+  if (prices.length < candidates.length) prices = new Float64Array(candidates.length * 2)
+  let count = 0
+  for (let index = 0; index < candidates.length; index++) {
+    const listing = candidates[index]!.listing
+    if (listing && isPrice(listing.price)) prices[count++] = listing.price
+  }
+  if (count === 0) return 1
+  prices.subarray(0, count).sort()
+  return prices[(count - 1) >> 1]!
+}
+
+interface ScoreScale {
+  readonly mean: number
+  readonly deviation: number
+  readonly largest: number
+}
+
+/** Mean and standard deviation of the organic scores after division by the largest, so that huge scores cannot overflow. */
+function scoreScale(candidates: readonly SlateCandidate[]): ScoreScale {
+  let largest = 0
+  let count = 0
+  for (let index = 0; index < candidates.length; index++) {
+    const score = candidates[index]!.organicScore
+    if (score === undefined || !Number.isFinite(score)) continue
+    const size = Math.abs(score)
+    if (size > largest) largest = size
+    count++
+  }
+  if (largest === 0) return { mean: 0, deviation: 0, largest: 1 }
+  let sum = 0
+  let squares = 0
+  for (let index = 0; index < candidates.length; index++) {
+    const score = candidates[index]!.organicScore
+    if (score === undefined || !Number.isFinite(score)) continue
+    const scaled = score / largest
+    sum += scaled
+    squares += scaled * scaled
+  }
+  const mean = sum / count
+  const variance = squares / count - mean * mean
+  // Equal scores differ by rounding only; their order says nothing.
+  return { mean, deviation: variance > 1e-12 ? Math.sqrt(variance) : 0, largest }
+}
+
+const clamp = (value: number, limit: number): number => Math.min(Math.max(value, -limit), limit)
+
+const LEAST_RELEVANCE = 0.1
+
+/**
+ * How well a listing answers the query, in [0.1, 1]; 1 without a query. 0.1 + 0.9 × the share of the query's terms found in the title
+ * or in the name of one of its categories. The auction multiplies pCTR by it (FORMULAS §1).
+ */
+export function relevance(context: SlateContext, listing: RankedListing): number {
+  const { queryTerms } = context
+  if (queryTerms.length === 0) return 1
+  let matched = 0
+  for (let index = 0; index < queryTerms.length; index++) {
+    const term = queryTerms[index]!
+    if (
+      listing.titleTerms.has(term) ||
+      listing.categories.some((category) => categoryTerms(category).has(term))
+    )
+      matched++
+  }
+  return LEAST_RELEVANCE + (1 - LEAST_RELEVANCE) * (matched / queryTerms.length)
+}
+
+/**
+ * What is predicted without a model: smoothed historical rates. The query's rate falls back to the listing's, and that to the overall
+ * one, each worth PRIOR_WEIGHT observations; clicks are lifted from any position to the reference position.
+ */
+export function smoothedPredictions(
+  context: SlateContext,
+  candidates: readonly SlateCandidate[],
+  stats: StatsView,
+): Predictions {
+  const pctr = new Float32Array(candidates.length)
+  const pcvr = new Float32Array(candidates.length)
+  for (let row = 0; row < candidates.length; row++) {
+    const { listingId } = candidates[row]!
+    const seen = stats.listing(listingId) ?? NOTHING_SEEN
+    const seenForQuery =
+      (context.searchTerm === '' ? undefined : stats.queryListing(context.searchTerm, listingId)) ??
+      NOTHING_SEEN
+    const listingCtr = smoothedRate(stats.priorCtr, seen.clicks, seen.impressions)
+    const ctr = smoothedRate(listingCtr, seenForQuery.clicks, seenForQuery.impressions)
+    pctr[row] = Math.min(ctr * stats.referenceLift, 1 - 1e-6)
+    pcvr[row] = smoothedRate(stats.priorCvr, seen.orders, seen.clicks)
+  }
+  return { pctr, pcvr }
+}

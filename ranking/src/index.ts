@@ -1,0 +1,4 @@
+export * from './features.js'
+export * from './stats.js'
+export * from './text.js'
+export * from './types.js'

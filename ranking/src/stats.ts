@@ -1,0 +1,309 @@
+import { crc32 } from 'node:zlib'
+import type { RateCounts, StatsView } from './types.js'
+
+/** Counts as they are stored and shipped. Iteration order does not matter: encoding sorts. */
+export interface StatsSnapshot {
+  readonly version: string
+  /** Over everything; the priors come from it. */
+  readonly overall: RateCounts
+  /** At REFERENCE_POSITION only. */
+  readonly atReference: RateCounts
+  readonly listings: ReadonlyMap<string, RateCounts>
+  /** Search term → listing → counts. */
+  readonly queryListings: ReadonlyMap<string, ReadonlyMap<string, RateCounts>>
+  readonly categories: ReadonlyMap<string, RateCounts>
+}
+
+/** The bytes are not a statistics snapshot of a known format, or are damaged. */
+export class StatsFormatError extends Error {
+  override readonly name = 'StatsFormatError'
+}
+
+/** What is believed before anything was seen, and how many impressions (clicks) that belief is worth. */
+const DEFAULT_CTR = 0.02
+const DEFAULT_CVR = 0.03
+const DEFAULT_WEIGHT = 50
+const MAX_LIFT = 5
+
+const overallRate = (belief: number, successes: number, trials: number): number =>
+  Math.min((belief * DEFAULT_WEIGHT + successes) / (DEFAULT_WEIGHT + trials), 0.95)
+
+const priorCtrOf = (overall: RateCounts): number =>
+  overallRate(DEFAULT_CTR, overall.clicks, overall.impressions)
+const priorCvrOf = (overall: RateCounts): number => overallRate(DEFAULT_CVR, overall.orders, overall.clicks)
+
+/** Smoothed towards "no lift" by the overall rate, and kept within [1/5, 5]. */
+function liftOf(overall: RateCounts, atReference: RateCounts): number {
+  const prior = priorCtrOf(overall)
+  const rate = overallRate(prior, atReference.clicks, atReference.impressions)
+  return Math.min(Math.max(rate / prior, 1 / MAX_LIFT), MAX_LIFT)
+}
+
+/** What serving reads. */
+export function statsView(snapshot: StatsSnapshot): StatsView {
+  const { listings, queryListings, categories } = snapshot
+  return {
+    version: snapshot.version,
+    priorCtr: priorCtrOf(snapshot.overall),
+    priorCvr: priorCvrOf(snapshot.overall),
+    referenceLift: liftOf(snapshot.overall, snapshot.atReference),
+    listing: (listingId) => listings.get(listingId),
+    queryListing: (searchTerm, listingId) => queryListings.get(searchTerm)?.get(listingId),
+    category: (category) => categories.get(category),
+  }
+}
+
+const NONE: RateCounts = { impressions: 0, clicks: 0, orders: 0 }
+
+export const emptySnapshot = (version = 'empty'): StatsSnapshot => ({
+  version,
+  overall: NONE,
+  atReference: NONE,
+  listings: new Map(),
+  queryListings: new Map(),
+  categories: new Map(),
+})
+
+/** History of a marketplace that has none yet. */
+export const emptyStats: StatsView = statsView(emptySnapshot())
+
+/** Something that happened to a listing in a slot, for replay in time order. */
+export interface StatsEvent {
+  readonly type: 'impression' | 'click' | 'order'
+  readonly listingId: string
+  /** '' without a query. */
+  readonly searchTerm: string
+  readonly categories: readonly string[]
+  /** 1-based. */
+  readonly position: number
+}
+
+/** Counts that grow: reading it between events gives what serving would have known at that moment. */
+export interface StatsAccumulator extends StatsView {
+  add(event: StatsEvent): void
+  snapshot(version: string): StatsSnapshot
+}
+
+type Counter = { -readonly [K in keyof RateCounts]: number }
+
+/**
+ * Counts events one by one, so that an importer of history computes features causally: features of an auction first, then its events.
+ * Memory grows with distinct listings and query–listing pairs.
+ */
+export function accumulateStats(version = 'replay', referencePosition = 1): StatsAccumulator {
+  const overall = newCounter()
+  const atReference = newCounter()
+  const listings = new Map<string, Counter>()
+  const queryListings = new Map<string, Map<string, Counter>>()
+  const categories = new Map<string, Counter>()
+
+  function add(event: StatsEvent): void {
+    count(overall, event.type)
+    if (event.position === referencePosition) count(atReference, event.type)
+    count(counterOf(listings, event.listingId), event.type)
+    for (const category of event.categories) count(counterOf(categories, category), event.type)
+    if (event.searchTerm === '') return
+    let ofQuery = queryListings.get(event.searchTerm)
+    if (!ofQuery) {
+      ofQuery = new Map()
+      queryListings.set(event.searchTerm, ofQuery)
+    }
+    count(counterOf(ofQuery, event.listingId), event.type)
+  }
+
+  return {
+    version,
+    get priorCtr() {
+      return priorCtrOf(overall)
+    },
+    get priorCvr() {
+      return priorCvrOf(overall)
+    },
+    get referenceLift() {
+      return liftOf(overall, atReference)
+    },
+    listing: (listingId) => listings.get(listingId),
+    queryListing: (searchTerm, listingId) => queryListings.get(searchTerm)?.get(listingId),
+    category: (category) => categories.get(category),
+    add,
+    // Through the encoding, so that the snapshot shares nothing with counters that go on growing.
+    snapshot: (name) =>
+      decodeSnapshot(
+        encodeStats({ version: name, overall, atReference, listings, queryListings, categories }),
+      ),
+  }
+}
+
+const newCounter = (): Counter => ({ impressions: 0, clicks: 0, orders: 0 })
+
+function counterOf(counters: Map<string, Counter>, key: string): Counter {
+  let counter = counters.get(key)
+  if (!counter) {
+    counter = newCounter()
+    counters.set(key, counter)
+  }
+  return counter
+}
+
+function count(counter: Counter, type: StatsEvent['type']): void {
+  if (type === 'impression') counter.impressions++
+  else if (type === 'click') counter.clicks++
+  else counter.orders++
+}
+
+// Format 1: "ECST", format byte, body, CRC-32 of all before it (little-endian). The body: version, overall, at reference, listings
+// (id, counts), categories (name, counts), queries (term, pairs of listing index and counts). A listing that only appears under a
+// query is listed with zero counts. Integers are LEB128; a string is its UTF-8 length and bytes.
+const MAGIC = Buffer.from('ECST', 'latin1')
+const FORMAT = 1
+
+/** Compact bytes of a snapshot; equal snapshots give equal bytes. Counts must be integers from 0 to 2^53 − 1. */
+export function encodeStats(snapshot: StatsSnapshot): Uint8Array {
+  const writer = createWriter()
+  writer.bytes(MAGIC)
+  writer.bytes(Buffer.from([FORMAT]))
+  writer.text(snapshot.version)
+  writer.counts(snapshot.overall)
+  writer.counts(snapshot.atReference)
+  const ids = new Set(snapshot.listings.keys())
+  for (const ofQuery of snapshot.queryListings.values()) for (const id of ofQuery.keys()) ids.add(id)
+  const sortedIds = [...ids].sort()
+  const indexOf = new Map(sortedIds.map((id, index) => [id, index]))
+  writer.integer(sortedIds.length)
+  for (const id of sortedIds) {
+    writer.text(id)
+    writer.counts(snapshot.listings.get(id) ?? NONE)
+  }
+  writer.integer(snapshot.categories.size)
+  for (const [category, counts] of sorted(snapshot.categories)) {
+    writer.text(category)
+    writer.counts(counts)
+  }
+  writer.integer(snapshot.queryListings.size)
+  for (const [term, ofQuery] of sorted(snapshot.queryListings)) {
+    writer.text(term)
+    writer.integer(ofQuery.size)
+    for (const [id, counts] of sorted(ofQuery)) {
+      writer.integer(indexOf.get(id)!)
+      writer.counts(counts)
+    }
+  }
+  return writer.finish()
+}
+
+const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+
+/** Reads what `encodeStats` wrote. @throws StatsFormatError for anything else */
+export const decodeStats = (bytes: Uint8Array): StatsView => statsView(decodeSnapshot(bytes))
+
+/** Like `decodeStats`, for tools that list the counts. @throws StatsFormatError */
+export function decodeSnapshot(bytes: Uint8Array): StatsSnapshot {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (buffer.length < MAGIC.length + 5 || !buffer.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw new StatsFormatError('these bytes are not a statistics snapshot')
+  }
+  if (buffer[MAGIC.length] !== FORMAT) {
+    throw new StatsFormatError(`statistics format ${buffer[MAGIC.length]} is not known here`)
+  }
+  const body = buffer.subarray(0, -4)
+  if (crc32(body) !== buffer.readUInt32LE(body.length))
+    throw new StatsFormatError('the statistics snapshot is damaged')
+  const reader = createReader(body, MAGIC.length + 1)
+  const version = reader.text()
+  const overall = reader.counts()
+  const atReference = reader.counts()
+  const ids: string[] = []
+  const listings = new Map<string, RateCounts>()
+  for (let left = reader.integer(); left > 0; left--) {
+    const id = reader.text()
+    const counts = reader.counts()
+    ids.push(id)
+    if (counts.impressions + counts.clicks + counts.orders > 0) listings.set(id, counts)
+  }
+  const categories = new Map<string, RateCounts>()
+  for (let left = reader.integer(); left > 0; left--) categories.set(reader.text(), reader.counts())
+  const queryListings = new Map<string, ReadonlyMap<string, RateCounts>>()
+  for (let left = reader.integer(); left > 0; left--) {
+    const term = reader.text()
+    const ofQuery = new Map<string, RateCounts>()
+    for (let pairs = reader.integer(); pairs > 0; pairs--) {
+      const id = ids[reader.integer()]
+      if (id === undefined)
+        throw new StatsFormatError('the statistics snapshot names a listing that it does not hold')
+      ofQuery.set(id, reader.counts())
+    }
+    queryListings.set(term, ofQuery)
+  }
+  return { version, overall, atReference, listings, queryListings, categories }
+}
+
+function createWriter() {
+  let buffer = Buffer.allocUnsafe(64 * 1024)
+  let length = 0
+  function room(bytes: number): void {
+    if (length + bytes <= buffer.length) return
+    const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + bytes))
+    buffer.copy(larger, 0, 0, length)
+    buffer = larger
+  }
+  function integer(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new RangeError(`a count must be a whole number, not ${value}`)
+    room(8)
+    let rest = value
+    while (rest >= 0x80) {
+      buffer[length++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    buffer[length++] = rest
+  }
+  function bytes(part: Buffer): void {
+    room(part.length)
+    part.copy(buffer, length)
+    length += part.length
+  }
+  return {
+    integer,
+    bytes,
+    text(text: string): void {
+      const encoded = Buffer.from(text, 'utf8')
+      integer(encoded.length)
+      bytes(encoded)
+    },
+    counts(counts: RateCounts): void {
+      integer(counts.impressions)
+      integer(counts.clicks)
+      integer(counts.orders)
+    },
+    finish(): Uint8Array {
+      const checksum = Buffer.alloc(4)
+      checksum.writeUInt32LE(crc32(buffer.subarray(0, length)))
+      bytes(checksum)
+      return new Uint8Array(buffer.subarray(0, length))
+    },
+  }
+}
+
+function createReader(buffer: Buffer, start: number) {
+  let at = start
+  function integer(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = buffer[at++]
+      if (byte === undefined) throw new StatsFormatError('the statistics snapshot ends too early')
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+    }
+  }
+  return {
+    integer,
+    text(): string {
+      const length = integer()
+      if (at + length > buffer.length) throw new StatsFormatError('the statistics snapshot ends too early')
+      at += length
+      return buffer.toString('utf8', at - length, at)
+    },
+    counts: (): RateCounts => ({ impressions: integer(), clicks: integer(), orders: integer() }),
+  }
+}

@@ -1,0 +1,133 @@
+const ASCII = /^[\x20-\x7e]*$/
+// Combining marks of Latin, Greek and Cyrillic only: kana voicing marks, Indic vowels and Thai tones change the word.
+const ACCENTS = /[\u0300-\u036f]/gu
+const INVISIBLE = /[\p{Cf}\p{Cs}]/gu
+const BLANKS = /[\s\p{Cc}]+/gu
+
+/**
+ * The one spelling under which texts are compared and reports group queries: NFKC (full-width and ligatures become plain),
+ * case folded (ß = ss, Σ = σ = ς), accents stripped, invisible characters removed, whitespace collapsed and trimmed.
+ * Punctuation stays. Applying it twice changes nothing.
+ */
+export function normaliseText(text: string): string {
+  if (ASCII.test(text)) return collapse(text.toLowerCase())
+  // Stripping marks can uncover characters that compose or fold further, so fold until nothing moves (two rounds at most in practice).
+  let folded = foldOnce(text)
+  for (let next = foldOnce(folded); next !== folded; next = foldOnce(folded)) folded = next
+  return folded
+}
+
+function foldOnce(text: string): string {
+  const folded = text
+    .replace(INVISIBLE, '')
+    .normalize('NFKC')
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll('ς', 'σ')
+    .normalize('NFKD')
+    .replace(ACCENTS, '')
+    .normalize('NFKC')
+  return collapse(folded)
+}
+
+const collapse = (text: string): string => text.replace(BLANKS, ' ').trim()
+
+const POSSESSIVE = /(\p{L})['’]s(?!\p{L})/gu
+const WORDS = /[\p{L}\p{N}\p{M}]+/gu
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー々]+/gu
+const ENGLISH_WORD = /^[a-z]{4,}$/
+
+/** Splits a run of a script without spaces into words. */
+export type Segment = (run: string) => readonly string[]
+
+/** Overlapping pairs of characters; a single character is its own term. The usual stand-in where no dictionary is at hand. */
+export const segmentIntoBigrams: Segment = (run) => {
+  const characters = [...run]
+  if (characters.length < 2) return characters
+  return characters.slice(1).map((character, index) => characters[index]! + character)
+}
+
+/** Words by the dictionary of ICU, or bigrams where Node was built without one. */
+export const defaultSegment: Segment = createSegment()
+
+function createSegment(): Segment {
+  if (typeof Intl.Segmenter !== 'function') return segmentIntoBigrams
+  const segmenter = new Intl.Segmenter('ja', { granularity: 'word' })
+  return (run) => Array.from(segmenter.segment(run), (part) => part.segment)
+}
+
+/**
+ * The terms of a text in order, repeats kept: normalised words without punctuation, English inflections reduced (`stem`), scripts
+ * written without spaces cut by dictionary. Queries, keywords and titles must all come through here to match.
+ */
+export function termsOf(text: string, segment: Segment = defaultSegment): string[] {
+  const terms: string[] = []
+  for (const [word] of normaliseText(text).replace(POSSESSIVE, '$1').matchAll(WORDS)) {
+    let end = 0
+    for (const run of word.matchAll(UNSPACED)) {
+      if (run.index > end) terms.push(stem(word.slice(end, run.index)))
+      terms.push(...segment(run[0]))
+      end = run.index + run[0].length
+    }
+    if (end < word.length) terms.push(stem(word.slice(end)))
+  }
+  return terms
+}
+
+/** Terms without repeats, in order of first appearance. */
+export const distinctTermsOf = (text: string): string[] => [...new Set(termsOf(text))]
+
+/** Things that are sold under a name that only looks inflected. */
+const WHOLE_WORDS: ReadonlySet<string> = new Set([
+  'earring',
+  'wedding',
+  'clothing',
+  'bedding',
+  'ceiling',
+  'building',
+  'railing',
+  'evening',
+  'morning',
+  'during',
+  'anything',
+  'everything',
+  'something',
+  'nothing',
+  'series',
+  'species',
+  'lens',
+  'always',
+])
+
+/**
+ * Light English stemming; other words pass unchanged. In this order:
+ * plural: -ies → -y, -sses/-shes/-ches/-xes/-zzes lose -es, other -s is dropped unless after s, u or i (dress, bus, tennis stay);
+ * then -ing and -ed are dropped when at least three letters with a vowel are left: a doubled consonant is halved (running → run),
+ * a short stem gets its e back (hiking → hike, cycling → cycle). Words in which that is wrong are listed in WHOLE_WORDS.
+ */
+export function stem(word: string): string {
+  if (!ENGLISH_WORD.test(word) || WHOLE_WORDS.has(word)) return word
+  const singular = withoutPlural(word)
+  if (WHOLE_WORDS.has(singular)) return singular
+  if (singular.endsWith('ing')) return withoutEnding(singular, 3)
+  // -eed is a root (seed, speed), not a past tense.
+  if (singular.endsWith('ed') && !singular.endsWith('eed')) return withoutEnding(singular, 2)
+  return singular
+}
+
+function withoutPlural(word: string): string {
+  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`
+  if (/(?:ss|sh|ch|x|zz)es$/.test(word)) return word.slice(0, -2)
+  if (word.endsWith('s') && !/[sui]s$/.test(word)) return word.slice(0, -1)
+  return word
+}
+
+function withoutEnding(word: string, length: number): string {
+  const root = word.slice(0, -length)
+  if (root.length < 3 || !/[aeiouy]/.test(root)) return word
+  if (/([^aeiouylsz])\1$/.test(root)) return root.slice(0, -1)
+  if (/[bcdfgkptz]l$/.test(root)) return `${root}e`
+  if (/^[^aeiou]*[aeiouy][^aeiouywx]$/.test(root)) return `${root}e`
+  return root
+}
