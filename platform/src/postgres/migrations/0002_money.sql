@@ -69,15 +69,19 @@ create unique index charges_once_per_slot on charges (auction_id, position, pric
 create index charges_by_campaign on charges (campaign_id, budget_day);
 create index charges_by_merchant on charges (merchant_id, created_at);
 
--- Impressions that billing has seen: a click needs one, and only the first of each counts. Purged after 48 h of event time.
+-- Impressions that billing has seen: a click needs one, and only the first of each counts. The events' ids tell a second
+-- impression or click from the first one delivered again. Purged 48 h after they were recorded, so 48 h of event time at least.
 create table seen_impressions (
-  auction_id   text not null,
-  position     integer not null,
-  occurred_at  timestamptz not null,
-  clicked      boolean not null default false,
+  auction_id     text not null,
+  position       integer not null,
+  impression_id  text not null,
+  occurred_at    timestamptz not null,
+  -- the first click that counted
+  click_id       text,
+  recorded_at    timestamptz not null,
   primary key (auction_id, position)
 );
-create index seen_impressions_by_time on seen_impressions (occurred_at);
+create index seen_impressions_by_record_time on seen_impressions (recorded_at);
 
 -- Spend against the limits of a campaign; `period` is 'total' or a budget day 'YYYY-MM-DD' in the merchant's time zone.
 create table spend_counters (
