@@ -1,0 +1,182 @@
+import type { Micros, Pricing } from '@endcap/contracts'
+import { tieDraw } from './tie-draw.js'
+
+export interface AuctionRules {
+  /** Least price per click. Flat: the same for every quality [Thompson & Leyton-Brown 2013]. */
+  readonly reserveMicros: Micros
+  /** Least price per thousand impressions of a cpm bid. */
+  readonly reserveCpmMicros: Micros
+  /** Exponent s of quality in the score: 1 ranks by expected revenue, 0 by bid alone. */
+  readonly squashing: number
+  /** At most this many slots for one merchant. */
+  readonly maxPerMerchant: number
+}
+
+/** One ad in an auction, with its bid as it stands after pacing and limits. */
+export interface Bidder {
+  /** Unique in the auction; ties are drawn on it. */
+  readonly adId: string
+  readonly merchantId: string
+  readonly listingId: string
+  readonly pricing: Pricing
+  /** Per click for cpc, per thousand impressions for cpm. */
+  readonly bidMicros: Micros
+  /** Probability of a click at the reference position, 0…1. */
+  readonly pctr: number
+  /** 0…1. */
+  readonly relevance: number
+}
+
+export interface Ranked<B extends Bidder> {
+  readonly bidder: B
+  /** Quality to the power s, in units of 1e-15. */
+  readonly weight: bigint
+  /** Money per impression in units of 1e-18 micros; exact, so that equal scores are equal. */
+  readonly score: bigint
+  /** The draw that placed it among equal scores; undefined when it had no equal. */
+  draw: number | undefined
+}
+
+export interface Winner<B extends Bidder> {
+  readonly ranked: Ranked<B>
+  /** 1 = the best slot. */
+  readonly rank: number
+  /** Per click for cpc, per thousand impressions for cpm. */
+  readonly priceMicros: Micros
+  /** Whose score set the price; undefined when the reserve did. */
+  readonly priceSetter: B | undefined
+}
+
+export type LossReason = 'below_reserve' | 'merchant_limit' | 'already_shown' | 'outranked'
+
+export interface Loser<B extends Bidder> {
+  readonly ranked: Ranked<B>
+  readonly reason: LossReason
+}
+
+export interface AuctionResult<B extends Bidder> {
+  readonly winners: readonly Winner<B>[]
+  readonly losers: readonly Loser<B>[]
+}
+
+const WEIGHT_SCALE = 1e15
+const SCORE_UNITS_PER_CURRENCY_UNIT = 1e24
+const PER_THOUSAND = 1000n
+
+/** The quality that a bid is multiplied by: the chance of a click times relevance for cpc, relevance alone for cpm. */
+export function qualityOf(bidder: Bidder): number {
+  return bidder.pricing === 'cpc' ? bidder.pctr * bidder.relevance : bidder.relevance
+}
+
+/**
+ * Quality to the power s as an integer of 1e-15: from here on the auction computes in integers only, so ranks and prices
+ * do not depend on the order of float operations. At least 1, so that a price can be divided by it.
+ */
+export function weightOf(bidder: Bidder, squashing: number): bigint {
+  const quality = qualityOf(bidder)
+  const weight = squashing === 1 ? quality : quality ** squashing
+  return BigInt(Math.max(1, Math.round(weight * WEIGHT_SCALE)))
+}
+
+/** A score in currency units per impression, for logs and explanations; never computed with. */
+export const scoreToFloat = (score: bigint): number => Number(score) / SCORE_UNITS_PER_CURRENCY_UNIT
+
+/** What one unit of bid is worth per impression: a cpm bid is for a thousand of them. */
+const scaledWeight = (ranked: Ranked<Bidder>): bigint =>
+  ranked.bidder.pricing === 'cpc' ? ranked.weight * PER_THOUSAND : ranked.weight
+
+const reserveOf = (bidder: Bidder, rules: AuctionRules): Micros =>
+  bidder.pricing === 'cpc' ? rules.reserveMicros : rules.reserveCpmMicros
+
+/**
+ * Price of one winner under the generalised second price [Edelman, Ostrovsky & Schwarz 2007]: the least bid that would
+ * still have kept the slot, never below the reserve, never above the winner's own bid. Rounded up once to a whole micro,
+ * so that the platform is never paid less than the score it displaced. Per click for cpc, per thousand for cpm.
+ */
+export function priceOf(
+  winner: Ranked<Bidder>,
+  next: Ranked<Bidder> | undefined,
+  rules: AuctionRules,
+): Micros {
+  const reserve = reserveOf(winner.bidder, rules)
+  if (!next) return reserve
+  const unit = scaledWeight(winner)
+  const displaced = (next.score + unit - 1n) / unit
+  const price = displaced > reserve ? displaced : reserve
+  return price < winner.bidder.bidMicros ? price : winner.bidder.bidMicros
+}
+
+/**
+ * Sells up to `slots` slots to the bidders by quality-weighted generalised second price.
+ *
+ * Score = bid × quality^s per impression; cpc and cpm bids compete by it. Slots go from the best score down. Passed over:
+ * a bidder whose merchant has its slots already, and one whose listing is shown already. A winner's price is set by
+ * the best-scoring bidder of another merchant that could itself have taken that slot. Equal scores: the lower `tieDraw`.
+ * Pure, and independent of the order of `bidders`.
+ */
+export function runAuction<B extends Bidder>(
+  auctionId: string,
+  bidders: readonly B[],
+  slots: number,
+  rules: AuctionRules,
+): AuctionResult<B> {
+  const losers: Loser<B>[] = []
+  const ranking: Ranked<B>[] = []
+  for (const bidder of bidders) {
+    const weight = weightOf(bidder, rules.squashing)
+    const unit = bidder.pricing === 'cpc' ? weight * PER_THOUSAND : weight
+    const ranked: Ranked<B> = { bidder, weight, score: bidder.bidMicros * unit, draw: undefined }
+    if (bidder.bidMicros <= 0n || bidder.bidMicros < reserveOf(bidder, rules)) {
+      losers.push({ ranked, reason: 'below_reserve' })
+    } else ranking.push(ranked)
+  }
+  ranking.sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : compareTied(auctionId, a, b)))
+
+  const winners: Winner<B>[] = []
+  const slotsByMerchant = new Map<string, number>()
+  const shownListings = new Set<string>()
+  const keptOut = (bidder: B): LossReason | undefined =>
+    (slotsByMerchant.get(bidder.merchantId) ?? 0) >= rules.maxPerMerchant
+      ? 'merchant_limit'
+      : shownListings.has(bidder.listingId)
+        ? 'already_shown'
+        : undefined
+  for (let i = 0; i < ranking.length; i++) {
+    const ranked = ranking[i]!
+    const { bidder } = ranked
+    if (winners.length >= slots) {
+      losers.push({ ranked, reason: 'outranked' })
+      continue
+    }
+    const reason = keptOut(bidder)
+    if (reason) {
+      losers.push({ ranked, reason })
+      continue
+    }
+    let setter: Ranked<B> | undefined
+    for (let j = i + 1; j < ranking.length; j++) {
+      const rival = ranking[j]!
+      if (rival.bidder.merchantId === bidder.merchantId || keptOut(rival.bidder)) continue
+      setter = rival
+      break
+    }
+    const priceMicros = priceOf(ranked, setter, rules)
+    const setByReserve = priceMicros === reserveOf(bidder, rules)
+    winners.push({
+      ranked,
+      rank: winners.length + 1,
+      priceMicros,
+      priceSetter: setByReserve ? undefined : setter?.bidder,
+    })
+    slotsByMerchant.set(bidder.merchantId, (slotsByMerchant.get(bidder.merchantId) ?? 0) + 1)
+    shownListings.add(bidder.listingId)
+  }
+  return { winners, losers }
+}
+
+function compareTied(auctionId: string, a: Ranked<Bidder>, b: Ranked<Bidder>): number {
+  a.draw ??= tieDraw(auctionId, a.bidder.adId)
+  b.draw ??= tieDraw(auctionId, b.bidder.adId)
+  if (a.draw !== b.draw) return a.draw - b.draw
+  return a.bidder.adId < b.bidder.adId ? -1 : 1
+}
