@@ -1,4 +1,7 @@
 export * from './features.js'
+export * from './model-metadata.js'
+export * from './predictor.js'
+export * from './predictor-host.js'
 export * from './stats.js'
 export * from './text.js'
 export * from './types.js'
