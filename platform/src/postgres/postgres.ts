@@ -21,7 +21,10 @@ export interface Postgres extends Queryable {
    * Runs `work` in one transaction; rolls back when it throws. Serialization failures and deadlocks (40001, 40P01) run it again
    * from the start, up to 5 times with jitter, so `work` must have no effects outside the transaction.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: { readonly isolation?: 'read committed' | 'serializable' }): Promise<T>
+  transaction<T>(
+    work: (tx: Transaction) => Promise<T>,
+    options?: { readonly isolation?: 'read committed' | 'serializable' },
+  ): Promise<T>
   /** Holds the session-level advisory lock `name` while `work` runs; undefined at once when another holds it. `lost` aborts when the connection breaks. */
   withLeadership<T>(name: string, work: (lost: AbortSignal) => Promise<T>): Promise<T | undefined>
   /** @throws with the reason when the database cannot answer */

@@ -1,0 +1,308 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, chown, mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { PostgresUnavailableError } from './connect.js'
+import {
+  findBinaries,
+  type PostgresBinaries,
+  type Postmaster,
+  readPostmaster,
+  runAsServer,
+  serverUser,
+} from './embedded-process.js'
+import { isRunning, ownerOf, processIdentity } from './process-table.js'
+
+export interface EmbeddedPostgresOptions {
+  /** Everything of the server lives below; created when missing. */
+  readonly dir: string
+  /** Default: a free port, chosen once and kept while it stays free. */
+  readonly port?: number
+  readonly logger: Logger
+}
+
+export interface EmbeddedPostgres {
+  /** With the password: not to be logged. */
+  readonly url: string
+  readonly pid: number
+  /** Ends the server and waits until it is gone. May be called twice. */
+  stop(): Promise<void>
+}
+
+interface Settings {
+  readonly port: number
+  readonly password: string
+}
+
+const USER = 'endcap'
+const DATABASE = 'postgres'
+const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 30_000
+const LOG_LIMIT_BYTES = 16 * 1024 * 1024
+const openDirectories = new Set<string>()
+
+/**
+ * Starts a real PostgreSQL server of our own on the loopback interface, with its data below `dir`.
+ *
+ * The server outlives a killed Node process. A server that is found running there without its owner is stopped first, so that
+ * no statement of the dead process commits behind our back; then one is started on the same data.
+ *
+ * @throws PostgresUnavailableError with one sentence when another live process owns `dir`, or when the server cannot start
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const dir = resolve(options.dir)
+  if (openDirectories.has(dir)) throw new PostgresUnavailableError(`${dir} is already open in this process`)
+  openDirectories.add(dir)
+  try {
+    return await start(dir, options)
+  } catch (error) {
+    openDirectories.delete(dir)
+    throw error
+  }
+}
+
+async function start(dir: string, { port, logger }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const paths = {
+    data: join(dir, 'data'),
+    settings: join(dir, 'connection.json'),
+    owner: join(dir, 'owner.json'),
+    log: join(dir, 'postgres.log'),
+  }
+  await mkdir(dir, { recursive: true, mode: 0o755 })
+  await claim(dir, paths.owner)
+  const binaries = await findBinaries()
+  const left = await readPostmaster(paths.data)
+  if (left) {
+    logger.info({ pid: left.pid }, 'stopping the Postgres server that a dead process left behind')
+    await stopServer(left.pid, paths.data)
+  }
+  const remembered = await readSettings(paths.settings)
+  const password = remembered?.password ?? randomBytes(24).toString('base64url')
+  if (!(await exists(join(paths.data, 'PG_VERSION')))) {
+    await writeSettings(paths.settings, { port: 0, password })
+    await initialise(binaries, dir, paths.data, password)
+  } else if (!remembered) {
+    throw new PostgresUnavailableError(
+      `${paths.settings}, which holds the password of the data beside it, is missing`,
+    )
+  }
+  const running = await launch(binaries, paths, await choosePort(port, remembered?.port))
+  await writeSettings(paths.settings, { port: running.port, password })
+
+  // Should the process end without stop(), the server must not stay: SIGINT is its fast shutdown.
+  const onExit = () => {
+    try {
+      process.kill(running.pid, 'SIGINT')
+    } catch {
+      // It is gone already, which is what is wanted.
+    }
+  }
+  process.once('exit', onExit)
+  let stopped: Promise<void> | undefined
+  return {
+    url: `postgres://${USER}:${encodeURIComponent(password)}@127.0.0.1:${running.port}/${DATABASE}`,
+    pid: running.pid,
+    stop() {
+      stopped ??= (async () => {
+        await stopServer(running.pid, paths.data)
+        process.off('exit', onExit)
+        await rm(paths.owner, { force: true })
+        openDirectories.delete(dir)
+      })()
+      return stopped
+    },
+  }
+}
+
+/** Notes this process as the owner of `dir`. A killed owner leaves its note; a live one keeps everybody else out. */
+async function claim(dir: string, file: string): Promise<void> {
+  const owner = await ownerOf(file)
+  if (owner !== undefined && owner !== process.pid) {
+    throw new PostgresUnavailableError(`the data in ${dir} is in use by process ${owner}`)
+  }
+  await writeFile(file, JSON.stringify(await processIdentity(process.pid)), { mode: 0o644 })
+}
+
+/** Makes the data directory under another name first: one that was left half made is never taken for a whole one. */
+async function initialise(
+  binaries: PostgresBinaries,
+  dir: string,
+  data: string,
+  password: string,
+): Promise<void> {
+  const unfinished = `${data}.unfinished`
+  const passwordFile = join(dir, 'password.tmp')
+  await rm(unfinished, { recursive: true, force: true })
+  await rm(data, { recursive: true, force: true })
+  await mkdir(unfinished, { mode: 0o700 })
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
+  const user = await serverUser()
+  if (user) {
+    await chown(unfinished, user.uid, user.gid)
+    await chown(passwordFile, user.uid, user.gid)
+  }
+  try {
+    const child = await runAsServer(
+      binaries.initdb,
+      [
+        `--pgdata=${unfinished}`,
+        `--username=${USER}`,
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        // The one order of strings that is the same on every machine.
+        '--locale-provider=builtin',
+        '--locale=C.UTF-8',
+        '--lc-messages=C',
+        '--no-instructions',
+      ],
+      { directories: [dir, dirname(binaries.initdb)], output: 'pipe' },
+    )
+    let output = ''
+    child.stdout?.on('data', (chunk) => (output += chunk))
+    child.stderr?.on('data', (chunk) => (output += chunk))
+    const code = await new Promise<number | null>((done, failed) => {
+      child.once('error', failed)
+      child.once('close', done)
+    })
+    if (code !== 0)
+      throw new PostgresUnavailableError(`the Postgres data could not be made: ${lastLine(output)}`)
+  } finally {
+    await rm(passwordFile, { force: true })
+  }
+  await rename(unfinished, data)
+}
+
+/** Durable, but modest: it shares the machine with everything else. */
+const SERVER_SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  shared_buffers: '64MB',
+  work_mem: '8MB',
+  maintenance_work_mem: '64MB',
+  max_connections: '100',
+  max_wal_size: '512MB',
+  // No replicas here: less is written for each change.
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  // Small containers have little /dev/shm, which parallel queries would need.
+  max_parallel_workers_per_gather: '0',
+  io_method: 'sync',
+  jit: 'off',
+  log_checkpoints: 'off',
+} as const
+
+async function launch(
+  binaries: PostgresBinaries,
+  paths: { readonly data: string; readonly log: string },
+  port: number,
+): Promise<Postmaster> {
+  const size = (await stat(paths.log).catch(() => undefined))?.size ?? 0
+  if (size > LOG_LIMIT_BYTES) await truncate(paths.log)
+  const log = await open(paths.log, 'a', 0o600)
+  const logStart = (await log.stat()).size
+  try {
+    const child = await runAsServer(
+      binaries.postgres,
+      [
+        '-D',
+        paths.data,
+        '-p',
+        String(port),
+        ...Object.entries(SERVER_SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
+      { directories: [dirname(paths.data), dirname(binaries.postgres)], output: log.fd },
+    )
+    let ended: string | undefined
+    child.once('exit', (code, signal) => {
+      ended = signal ?? `code ${code}`
+    })
+    child.once('error', (error) => {
+      ended = error.message
+    })
+    const deadline = Date.now() + START_TIMEOUT_MS
+    for (;;) {
+      const running = await readPostmaster(paths.data)
+      if (running?.ready) {
+        child.unref()
+        return running
+      }
+      if (ended !== undefined) {
+        const reason = lastLine((await readFile(paths.log, 'utf8')).slice(logStart)) || ended
+        throw new PostgresUnavailableError(`the embedded Postgres server did not start: ${reason}`)
+      }
+      if (Date.now() > deadline) {
+        child.kill('SIGQUIT')
+        throw new PostgresUnavailableError('the embedded Postgres server did not become ready within 60 s')
+      }
+      await delay(20)
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+/** Fast shutdown, then harder ones: Postgres recovers from each by its own log. */
+async function stopServer(pid: number, data: string): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      return
+    }
+    const deadline = Date.now() + STOP_TIMEOUT_MS
+    while (Date.now() < deadline) {
+      if (!(await isRunning(pid))) return
+      await delay(10)
+    }
+  }
+  throw new PostgresUnavailableError(`the Postgres server ${pid} of ${data} could not be stopped`)
+}
+
+async function choosePort(wanted: number | undefined, remembered: number | undefined): Promise<number> {
+  if (wanted) return wanted
+  if (remembered && (await isFree(remembered))) return remembered
+  return freePort()
+}
+
+const isFree = (port: number): Promise<boolean> => listenOnce(port).then(Boolean, () => false)
+const freePort = (): Promise<number> => listenOnce(0)
+
+function listenOnce(port: number): Promise<number> {
+  return new Promise((done, failed) => {
+    const server = createServer()
+    server.once('error', failed)
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
+      const address = server.address()
+      server.close(() => done(typeof address === 'object' && address ? address.port : port))
+    })
+  })
+}
+
+async function readSettings(file: string): Promise<Settings | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : (JSON.parse(text) as Settings)
+}
+
+/** Replaces the file whole; it holds the password, so only its owner reads it. */
+async function writeSettings(file: string, settings: Settings): Promise<void> {
+  const next = `${file}.next`
+  await writeFile(next, JSON.stringify(settings), { mode: 0o600 })
+  await chmod(next, 0o600)
+  await rename(next, file)
+}
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  )
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? ''

@@ -1,0 +1,89 @@
+import type {
+  AnyEvent,
+  ApiKeyState,
+  CampaignState,
+  IdSource,
+  ListingState,
+  MerchantState,
+  Topic,
+} from '@endcap/contracts'
+import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
+import type { Transaction } from './postgres.js'
+
+/** What the relay needs of an event: the envelope is the writer's business. */
+export type OutboxEvent = AnyEvent | { readonly id: string; readonly type: string; readonly key: string }
+
+export interface OutboxEntry {
+  /** The key of the record in the log. */
+  readonly key: string
+  /** Builds the event once its position is known; positions of one topic rise in commit order. */
+  make(sequence: bigint): OutboxEvent
+}
+
+/**
+ * Puts events into the outbox, to be appended to `topic` if this transaction commits.
+ *
+ * The topic's lock is taken before the ids are drawn and held until the transaction ends, so a higher id never commits
+ * before a lower one and the relay may read by id. Writers of one topic thereby commit one after another: append last.
+ */
+export async function appendToOutbox(
+  tx: Transaction,
+  topic: Topic,
+  entries: readonly OutboxEntry[],
+): Promise<void> {
+  if (entries.length === 0) return
+  // nextval stands in the select list over the lock's row, so no id is drawn before the lock is held.
+  const { rows } = await tx.query<{ id: bigint }>(
+    `with held as materialized (select pg_advisory_xact_lock(hashtextextended('endcap:outbox:' || $1, 0)))
+     select nextval(pg_get_serial_sequence('outbox', 'id')) as id from held, generate_series(1, $2::int)`,
+    [topic, entries.length],
+  )
+  const ids = rows.map((row) => row.id).sort((a, b) => (a < b ? -1 : 1))
+  await tx.query(
+    `insert into outbox (id, topic, key, value, created_at) overriding system value
+     select id, $1, key, value, statement_timestamp()
+     from unnest($2::bigint[], $3::text[], $4::text[]) as row (id, key, value)`,
+    [
+      topic,
+      ids,
+      entries.map((entry) => entry.key),
+      entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!))),
+    ],
+  )
+}
+
+/** One entity's new state, without the position that the outbox gives it. */
+export type EntityChange =
+  | { readonly kind: 'merchant'; readonly id: string; readonly state: MerchantState }
+  | { readonly kind: 'listing'; readonly id: string; readonly state: ListingState }
+  | { readonly kind: 'campaign'; readonly id: string; readonly state: CampaignState }
+  | { readonly kind: 'api_key'; readonly id: string; readonly state: ApiKeyState }
+
+/** Puts the whole new states of entities on the change feed, if this transaction commits. */
+export async function appendChanges(
+  tx: Transaction,
+  changes: readonly EntityChange[],
+  { ids, now, source }: { readonly ids: IdSource; readonly now: Date; readonly source: string },
+): Promise<void> {
+  const at = now.toISOString()
+  await appendToOutbox(
+    tx,
+    TOPICS.changes,
+    changes.map(({ kind, id, state }) => {
+      const key = `${kind}:${id}`
+      return {
+        key,
+        make: (sequence) => ({
+          id: ids('event'),
+          type: 'change',
+          schema: EVENT_SCHEMA,
+          occurredAt: at,
+          receivedAt: at,
+          source,
+          key,
+          data: { kind, id, sequence: sequence.toString(), state },
+        }),
+      }
+    }),
+  )
+}

@@ -1,0 +1,2 @@
+export { startTestPostgres, type TestPostgres } from './postgres.js'
+export { redisAvailable, startRedis, type TestRedis } from './redis.js'
