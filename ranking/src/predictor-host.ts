@@ -1,6 +1,5 @@
 import type { Clock } from '@endcap/contracts'
 import { counterOf, gaugeOf, histogramOf, type Registry } from '@endcap/platform/metrics'
-import { PredictionError } from './predictor.js'
 import type { Predictions, Predictor } from './types.js'
 
 /** Why a request is answered from smoothed rates; goes into its `degraded`. */
@@ -22,7 +21,7 @@ export interface PredictorHost {
    * `model_invalid` (it failed, or gave no probabilities). `features` must not change until the promise settles.
    */
   predict(features: Float32Array, rows: number): Promise<HostPrediction>
-  /** Takes the model away; resolves when it is closed. */
+  /** Takes the model away; resolves when it and its forerunners have ended their predictions and are closed. */
   close(): Promise<void>
 }
 
@@ -38,8 +37,7 @@ export interface PredictorHostDeps {
 
 interface Held {
   readonly predictor: Predictor
-  inFlight: number
-  retired: boolean
+  readonly inFlight: Set<Promise<unknown>>
 }
 
 /** Holds no model until `swap`. */
@@ -59,37 +57,34 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
     help: '1 for the model version that serves',
     labelNames: ['version'],
   })
-  const closing = new Set<Promise<void>>()
   let held: Held | undefined
   let lastOutcome: ModelFault | 'ok' | undefined
 
-  function retire(former: Held): void {
-    former.retired = true
-    if (former.inFlight === 0) closeNow(former)
-  }
+  const retiring = new Set<Promise<void>>()
 
-  function closeNow(former: Held): void {
-    const closed = former.predictor
-      .close()
-      .catch((error: unknown) => {
-        deps.logger.warn(
-          { err: error, modelVersion: former.predictor.version },
-          'a retired model did not close',
-        )
-      })
-      .finally(() => closing.delete(closed))
-    closing.add(closed)
+  async function retire(former: Held): Promise<void> {
+    await Promise.allSettled(former.inFlight)
+    try {
+      await former.predictor.close()
+    } catch (error) {
+      deps.logger.warn(
+        { err: error, modelVersion: former.predictor.version },
+        'a retired model did not close',
+      )
+    }
   }
 
   function swap(next: Predictor | undefined): void {
     const former = held
     if (former?.predictor === next) return
-    held = next && { predictor: next, inFlight: 0, retired: false }
+    held = next && { predictor: next, inFlight: new Set() }
     live.reset()
     if (next) live.set({ version: next.version }, 1)
     lastOutcome = undefined
     deps.logger.info({ from: former?.predictor.version, to: next?.version }, 'the live model changed')
-    if (former) retire(former)
+    if (!former) return
+    const retirement = retire(former).finally(() => retiring.delete(retirement))
+    retiring.add(retirement)
   }
 
   /** A fault that lasts is told once, not once a request. */
@@ -114,15 +109,12 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), deps.timeoutMs)
     })
-    current.inFlight++
-    const running = current.predictor.predict(features, rows).finally(() => {
-      current.inFlight--
-      if (current.retired && current.inFlight === 0) closeNow(current)
-    })
+    const running = current.predictor.predict(features, rows).finally(() => current.inFlight.delete(running))
+    current.inFlight.add(running)
     try {
       const predictions = await Promise.race([running, late])
       if (!predictions) {
-        // Its end is still awaited by the line above; a late failure changes nothing any more.
+        // Nobody waits for it any more but `retire`; a late failure changes nothing.
         running.catch(() => undefined)
         note('model_slow')
         return { ok: false, reason: 'model_slow' }
@@ -131,7 +123,6 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
       note('ok')
       return { ok: true, modelVersion: current.predictor.version, predictions }
     } catch (error) {
-      if (!(error instanceof PredictionError)) throw error
       note('model_invalid', error)
       return { ok: false, reason: 'model_invalid' }
     } finally {
@@ -141,7 +132,7 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
 
   async function close(): Promise<void> {
     if (held) swap(undefined)
-    await Promise.all(closing)
+    await Promise.all(retiring)
   }
 
   return { version: () => held?.predictor.version ?? '', swap, predict, close }

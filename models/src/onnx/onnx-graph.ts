@@ -1,0 +1,78 @@
+import { type MessageWriter, message } from './protobuf.js'
+
+// Field numbers of onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3), IR version 8.
+const IR_VERSION = 8
+const DEFAULT_DOMAIN_OPSET = 17
+const FLOAT = 1
+const INT64 = 7
+
+/** A constant of the graph. `dims` [] is a scalar. */
+export interface Initializer {
+  readonly name: string
+  readonly type: 'float32' | 'int64'
+  readonly dims: readonly number[]
+  readonly values: ArrayLike<number>
+}
+
+export interface GraphNode {
+  readonly op: string
+  readonly inputs: readonly string[]
+  readonly output: string
+}
+
+/** A float32 tensor that goes in or comes out; a string is a size known only at run time. */
+export interface TensorInfo {
+  readonly name: string
+  readonly dims: readonly (number | string)[]
+}
+
+export interface OnnxModel {
+  readonly name: string
+  readonly inputs: readonly TensorInfo[]
+  readonly outputs: readonly TensorInfo[]
+  readonly nodes: readonly GraphNode[]
+  readonly initializers: readonly Initializer[]
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** The bytes of an ONNX file (IR version 8, opset 17 of the default domain). Equal models give equal bytes. */
+export function encodeOnnx(model: OnnxModel): Uint8Array {
+  const file = message().integer(1, IR_VERSION).text(2, 'endcap').message(7, graph(model))
+  file.message(8, message().text(1, '').integer(2, DEFAULT_DOMAIN_OPSET))
+  for (const [key, value] of Object.entries(model.metadata))
+    file.message(14, message().text(1, key).text(2, value))
+  return file.finish()
+}
+
+function graph(model: OnnxModel): MessageWriter {
+  const writer = message()
+  for (const item of model.nodes) writer.message(1, node(item))
+  writer.text(2, model.name)
+  for (const item of model.initializers) writer.message(5, tensor(item))
+  for (const item of model.inputs) writer.message(11, valueInfo(item))
+  for (const item of model.outputs) writer.message(12, valueInfo(item))
+  return writer
+}
+
+function node({ op, inputs, output }: GraphNode): MessageWriter {
+  const writer = message()
+  for (const input of inputs) writer.text(1, input)
+  return writer.text(2, output).text(3, output).text(4, op)
+}
+
+function tensor({ name, type, dims, values }: Initializer): MessageWriter {
+  const size = dims.reduce((product, dim) => product * dim, 1)
+  if (values.length !== size) throw new RangeError(`${name} needs ${size} values, not ${values.length}`)
+  const writer = message().integers(1, dims)
+  if (type === 'float32') return writer.integer(2, FLOAT).floats(4, values).text(8, name)
+  return writer.integer(2, INT64).integers(7, Array.from(values)).text(8, name)
+}
+
+function valueInfo({ name, dims }: TensorInfo): MessageWriter {
+  const shape = message()
+  for (const dim of dims) {
+    shape.message(1, typeof dim === 'number' ? message().integer(1, dim) : message().text(2, dim))
+  }
+  const tensorType = message().integer(1, FLOAT).message(2, shape)
+  return message().text(1, name).message(2, message().message(1, tensorType))
+}
