@@ -26,3 +26,29 @@ export interface Caller {
 
 /** Finds the caller of a presented key (without "Bearer "); undefined when it is unknown or revoked. */
 export type KeyVerifier = (key: string) => Promise<Caller | undefined> | Caller | undefined
+
+const MERCHANT_SCOPE = 'merchant:'
+
+/** The caller that a key with these scopes stands for. */
+export function callerOf(keyId: string, keyScopes: readonly string[]): Caller {
+  const isOperator = keyScopes.includes('operator')
+  const merchantIds = new Set(
+    keyScopes
+      .filter((scope) => scope.startsWith(MERCHANT_SCOPE))
+      .map((scope) => scope.slice(MERCHANT_SCOPE.length)),
+  )
+  return {
+    keyId,
+    scopes: keyScopes,
+    isOperator,
+    merchantIds,
+    mayActFor: (merchantId) => isOperator || merchantIds.has(merchantId),
+  }
+}
+
+/** Whether this caller may call a route with this access. */
+export function mayCall(caller: Caller, access: Access): boolean {
+  if (caller.isOperator || access.kind === 'public') return true
+  if (access.kind === 'scopes') return access.anyOf.some((scope) => caller.scopes.includes(scope))
+  return caller.merchantIds.size > 0 || access.alsoAnyOf.some((scope) => caller.scopes.includes(scope))
+}
