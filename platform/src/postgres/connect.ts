@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import type { Postgres, Queryable, QueryResult, Transaction } from './postgres.js'
+import type { Postgres, QueryResult, Transaction } from './postgres.js'
 
 /** Postgres cannot be reached or refuses us. The sentence names host, port and database, never the password. */
 export class PostgresUnavailableError extends Error {

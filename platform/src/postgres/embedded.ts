@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { acquireDataDir, type DataDir } from '../lifecycle/data-dir.js'
 import { PostgresUnavailableError } from './connect.js'
 import {
   findBinaries,
@@ -13,7 +14,7 @@ import {
   runAsServer,
   serverUser,
 } from './embedded-process.js'
-import { isRunning, ownerOf, processIdentity } from './process-table.js'
+import { isRunning } from './process-table.js'
 
 export interface EmbeddedPostgresOptions {
   /** Everything of the server lives below; created when missing. */
@@ -41,7 +42,6 @@ const DATABASE = 'postgres'
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024
-const openDirectories = new Set<string>()
 
 /**
  * Starts a real PostgreSQL server of our own on the loopback interface, with its data below `dir`.
@@ -49,29 +49,31 @@ const openDirectories = new Set<string>()
  * The server outlives a killed Node process. A server that is found running there without its owner is stopped first, so that
  * no statement of the dead process commits behind our back; then one is started on the same data.
  *
- * @throws PostgresUnavailableError with one sentence when another live process owns `dir`, or when the server cannot start
+ * @throws StartupError when another live process holds `dir`; PostgresUnavailableError with one sentence when the server cannot start
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dir = resolve(options.dir)
-  if (openDirectories.has(dir)) throw new PostgresUnavailableError(`${dir} is already open in this process`)
-  openDirectories.add(dir)
+  // Open to others, before the lock makes it private: the server may run under another account than we do.
+  await mkdir(dir, { recursive: true, mode: 0o755 })
+  const lock = await acquireDataDir(dir)
   try {
-    return await start(dir, options)
+    return await start(dir, options, lock)
   } catch (error) {
-    openDirectories.delete(dir)
+    await lock.release()
     throw error
   }
 }
 
-async function start(dir: string, { port, logger }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+async function start(
+  dir: string,
+  { port, logger }: EmbeddedPostgresOptions,
+  lock: DataDir,
+): Promise<EmbeddedPostgres> {
   const paths = {
     data: join(dir, 'data'),
     settings: join(dir, 'connection.json'),
-    owner: join(dir, 'owner.json'),
     log: join(dir, 'postgres.log'),
   }
-  await mkdir(dir, { recursive: true, mode: 0o755 })
-  await claim(dir, paths.owner)
   const binaries = await findBinaries()
   const left = await readPostmaster(paths.data)
   if (left) {
@@ -108,21 +110,11 @@ async function start(dir: string, { port, logger }: EmbeddedPostgresOptions): Pr
       stopped ??= (async () => {
         await stopServer(running.pid, paths.data)
         process.off('exit', onExit)
-        await rm(paths.owner, { force: true })
-        openDirectories.delete(dir)
+        await lock.release()
       })()
       return stopped
     },
   }
-}
-
-/** Notes this process as the owner of `dir`. A killed owner leaves its note; a live one keeps everybody else out. */
-async function claim(dir: string, file: string): Promise<void> {
-  const owner = await ownerOf(file)
-  if (owner !== undefined && owner !== process.pid) {
-    throw new PostgresUnavailableError(`the data in ${dir} is in use by process ${owner}`)
-  }
-  await writeFile(file, JSON.stringify(await processIdentity(process.pid)), { mode: 0o644 })
 }
 
 /** Makes the data directory under another name first: one that was left half made is never taken for a whole one. */

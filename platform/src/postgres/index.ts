@@ -14,5 +14,12 @@ export {
   type OutboxEntry,
   type OutboxEvent,
 } from './outbox.js'
+export { createOutboxRelay, type OutboxRelayOptions } from './outbox-relay.js'
 export type { Postgres, Queryable, QueryResult, Transaction } from './postgres.js'
+export * from './stores/api-keys.js'
+export * from './stores/consumer-offsets.js'
+export * from './stores/idempotency.js'
 export * from './stores/ledger.js'
+export * from './stores/merchants.js'
+export * from './stores/model-registry.js'
+export * from './stores/snapshots.js'

@@ -4,13 +4,6 @@ import { promisify } from 'node:util'
 
 const exec = promisify(execFile)
 
-/** A process and when it began: together they name it, since pids are used again. */
-export interface ProcessIdentity {
-  readonly pid: number
-  /** '' where the system doesn't tell. */
-  readonly began: string
-}
-
 /** True while the process works; one that has ended but was not yet collected by its parent is not running. */
 export async function isRunning(pid: number): Promise<boolean> {
   try {
@@ -29,20 +22,6 @@ export async function commandLineOf(pid: number): Promise<string> {
     ({ stdout }) => stdout.trim(),
     () => '',
   )
-}
-
-export async function processIdentity(pid: number): Promise<ProcessIdentity> {
-  // Field 22 of /proc/<pid>/stat, the 20th after the name: start time in ticks since boot.
-  return { pid, began: (await statFields(pid))?.[19] ?? '' }
-}
-
-/** The live process that a file written from `processIdentity` names; undefined when it is gone. */
-export async function ownerOf(file: string): Promise<number | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '')
-  if (text === '') return undefined
-  const noted = JSON.parse(text) as ProcessIdentity
-  if (!(await isRunning(noted.pid))) return undefined
-  return (await processIdentity(noted.pid)).began === noted.began ? noted.pid : undefined
 }
 
 /** The fields of /proc/<pid>/stat after the process name, which may hold blanks and brackets. */

@@ -80,7 +80,8 @@ create table idempotency_keys (
   key         text not null,
   body_hash   text not null,
   status      integer,
-  response    jsonb,
+  -- json, not jsonb: the answer is given again with its fields in the same order
+  response    json,
   created_at  timestamptz not null,
   primary key (scope, key)
 );

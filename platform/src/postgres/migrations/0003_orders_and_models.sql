@@ -35,7 +35,10 @@ create table models (
   trained_rows  bigint not null,
   created_at    timestamptz not null,
   promoted_at   timestamptz,
-  promoted_by   text
+  promoted_by   text,
+  -- when and by whom it was last taken from live again
+  rolled_back_at  timestamptz,
+  rolled_back_by  text
 );
 create unique index models_one_live on models (kind) where status = 'live';
 create index models_by_time on models (created_at);
