@@ -128,7 +128,7 @@ export function slateContext(request: {
   }
 }
 
-// Scratch space for one slate. computeFeatures is synchronous, so no two slates can use it at once.
+// Scratch space for one slate, growing to the largest seen. computeFeatures is synchronous, so no two slates can use it at once.
 let prices = new Float64Array(256)
 
 /**
@@ -288,8 +288,30 @@ function medianPrice(candidates: readonly SlateCandidate[]): number {
     if (listing && isPrice(listing.price)) prices[count++] = listing.price
   }
   if (count === 0) return 1
-  prices.subarray(0, count).sort()
-  return prices[(count - 1) >> 1]!
+  return smallest((count - 1) >> 1, count)
+}
+
+/** The value of the given rank (from 0) among the first `count` prices, by quickselect: a sort would be the dearest step of a slate. */
+function smallest(rank: number, count: number): number {
+  let from = 0
+  let to = count - 1
+  while (from < to) {
+    const pivot = prices[(from + to) >> 1]!
+    let left = from
+    let right = to
+    while (left <= right) {
+      while (prices[left]! < pivot) left++
+      while (prices[right]! > pivot) right--
+      if (left > right) break
+      const swapped = prices[left]!
+      prices[left++] = prices[right]!
+      prices[right--] = swapped
+    }
+    if (rank <= right) to = right
+    else if (rank >= left) from = left
+    else break
+  }
+  return prices[rank]!
 }
 
 interface ScoreScale {
