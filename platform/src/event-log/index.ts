@@ -1,0 +1,5 @@
+export { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from './embedded-log.js'
+export * from './errors.js'
+export * from './event-log.js'
+export { MAX_METADATA_BYTES, MAX_RECORD_BYTES } from './limits.js'
+export { partitionOf } from './partitioner.js'
