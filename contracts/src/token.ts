@@ -22,6 +22,10 @@ export interface SlotToken {
   readonly currency: string
   readonly issuedAtMs: number
   readonly expiresAtMs: number
+  /** Keyed hash of the customer the slot was made for, so that a pixel or redirect can be attributed; '' or absent: unknown. */
+  readonly customerHash?: string
+  /** The shopper refused to be recognised: nothing about them may be kept with an interaction. */
+  readonly anonymous?: boolean
 }
 
 export interface TokenKey {
@@ -115,6 +119,8 @@ function encode(token: SlotToken): string {
     token.currency,
     token.issuedAtMs,
     token.expiresAtMs,
+    token.customerHash ?? '',
+    token.anonymous ? 1 : 0,
   ])
 }
 
@@ -136,6 +142,8 @@ function decode(text: string): SlotToken {
     string,
     number,
     number,
+    string?,
+    number?,
   ]
   return {
     auctionId: f[0],
@@ -154,6 +162,8 @@ function decode(text: string): SlotToken {
     currency: f[13],
     issuedAtMs: f[14],
     expiresAtMs: f[15],
+    customerHash: f[16] || undefined,
+    anonymous: f[17] === 1 || undefined,
   }
 }
 
