@@ -1,0 +1,207 @@
+import {
+  budgetDay,
+  type Clock,
+  createTokenSealer,
+  type IdSource,
+  TOPICS,
+  type TokenKey,
+  type Topic,
+} from '@endcap/contracts'
+import type { EventLog, LogRecord } from '@endcap/platform/event-log'
+import {
+  advanceOffset,
+  appendToOutbox,
+  ensureAccounts,
+  type Postgres,
+  postLedger,
+  readOffset,
+  StaleOffsetError,
+  type Transaction,
+  walletBalances,
+} from '@endcap/platform/postgres'
+import { chargeEventOf } from './charge-event.js'
+import { decideCharges } from './domain/decide-charges.js'
+import type { BillableInteraction, BillingState, Decision, Unplaced } from './domain/types.js'
+import { readInteraction } from './read-interaction.js'
+import {
+  type ChargeRow,
+  campaignLimits,
+  judgedInteractions,
+  lockCounters,
+  slotStates,
+  writeCharges,
+  writeClicks,
+  writeCounters,
+  writeImpressions,
+} from './store/billing-store.js'
+
+/** The name under which billing keeps its offsets. */
+export const BILLING_CONSUMER = 'billing'
+
+export interface BillRecordsDeps {
+  readonly log: EventLog
+  readonly postgres: Postgres
+  readonly tokenKeys: readonly TokenKey[]
+  readonly clock: Clock
+  readonly ids: IdSource
+}
+
+export interface RecordsOfPartition {
+  readonly topic: Topic
+  readonly partition: number
+  readonly records: readonly LogRecord[]
+  isStale(): boolean
+}
+
+/** What became of some records, for metrics. */
+export interface Billed {
+  readonly records: number
+  readonly malformed: number
+  readonly verdicts: Decision['verdicts']
+  readonly unplaced: readonly Unplaced[]
+}
+
+const MAX_OFFSET_RACES = 5
+
+/**
+ * Bills records of one partition: whatever of them the stored offset has not passed, in one transaction together with the
+ * offset. Another consumer that moved the offset meanwhile wins: nothing is written here, and what it billed is left out.
+ */
+export function createBillRecords(deps: BillRecordsDeps) {
+  const { log, postgres, clock, ids } = deps
+  const tokens = createTokenSealer(deps.tokenKeys)
+
+  return async function billRecords(batch: RecordsOfPartition): Promise<readonly Billed[]> {
+    const { topic, partition } = batch
+    const where = { consumer: BILLING_CONSUMER, topic, partition }
+    const billed: Billed[] = []
+    for (let races = 0; ; races++) {
+      const stored = await readOffset(postgres, where)
+      const due =
+        stored === undefined ? batch.records : batch.records.filter((record) => record.offset >= stored)
+      const first = due[0]
+      if (!first || batch.isStale()) return billed
+      try {
+        if (stored !== undefined && stored < first.offset) {
+          // The database is behind the log's reader, as after a restore: what lies between has not been billed.
+          for await (const missed of log.read(topic, partition, stored, first.offset)) {
+            billed.push(await billOnce(topic, partition, await readOffset(postgres, where), missed))
+          }
+        }
+        billed.push(await billOnce(topic, partition, await readOffset(postgres, where), due))
+        return billed
+      } catch (error) {
+        if (!(error instanceof StaleOffsetError) || races >= MAX_OFFSET_RACES) throw error
+      }
+    }
+  }
+
+  async function billOnce(
+    topic: Topic,
+    partition: number,
+    from: bigint | undefined,
+    records: readonly LogRecord[],
+  ): Promise<Billed> {
+    const read = records.map((record) => ({ record, what: readInteraction(record, tokens) }))
+    const recordOf = new Map<BillableInteraction, LogRecord>()
+    for (const { record, what } of read) if (what.kind === 'billable') recordOf.set(what.interaction, record)
+    const interactions = [...recordOf.keys()]
+    const now = new Date(clock())
+    const to = records.at(-1)!.offset + 1n
+
+    const decision = await postgres.transaction(async (tx) => {
+      // First of all: holds the partition's row until the end, and fails at once for a consumer that was overtaken.
+      await advanceOffset(tx, { consumer: BILLING_CONSUMER, topic, partition, from, to, now })
+      if (interactions.length === 0) return NOTHING
+      const state = await loadState(tx, interactions, now)
+      const decided = decideCharges(state, interactions)
+      await writeDecision(tx, decided, now)
+      return decided
+    })
+    return {
+      records: records.length,
+      malformed: read.filter(({ what }) => what.kind === 'malformed').length,
+      verdicts: decision.verdicts,
+      unplaced: decision.unplaced,
+    }
+  }
+
+  async function writeDecision(tx: Transaction, decision: Decision, now: Date): Promise<void> {
+    const charges: ChargeRow[] = decision.verdicts.map((verdict) => ({ chargeId: ids('charge'), verdict }))
+    await writeImpressions(tx, decision.impressions, now)
+    await writeClicks(tx, decision.clicks)
+    await writeCharges(tx, charges, now)
+    await writeCounters(tx, decision.counters, now)
+    await postLedger(
+      tx,
+      charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
+      now,
+    )
+    await appendToOutbox(
+      tx,
+      TOPICS.charges,
+      charges.map((charge) => ({
+        key: charge.verdict.interaction.slot.merchantId,
+        make: () => chargeEventOf(charge, now),
+      })),
+    )
+  }
+}
+
+const NOTHING: Pick<Decision, 'verdicts' | 'unplaced'> = { verdicts: [], unplaced: [] }
+
+/**
+ * What the decision depends on, with wallets and then counters locked, each in one order. A merchant's wallet is locked even
+ * where it is empty: it is what makes two transactions over one merchant's campaigns wait for each other.
+ */
+async function loadState(
+  tx: Transaction,
+  interactions: readonly BillableInteraction[],
+  now: Date,
+): Promise<BillingState> {
+  const campaigns = await campaignLimits(tx, [...new Set(interactions.map(({ slot }) => slot.campaignId))])
+  const merchants = new Map([...campaigns.values()].map(({ merchantId, currency }) => [merchantId, currency]))
+  await ensureAccounts(
+    tx,
+    [...merchants].map(([merchantId, currency]) => ({ kind: 'wallet', merchantId, currency })),
+    now,
+  )
+  const balances = await walletBalances(tx, [...merchants.keys()], { forUpdate: true })
+  const days = new Set<string>()
+  const zones = new Set([...campaigns.values()].map(({ timeZone }) => timeZone))
+  const hours = new Set(interactions.map(({ occurredAtMs }) => Math.floor(occurredAtMs / HOUR_MS)))
+  for (const timeZone of zones) {
+    for (const hour of hours) {
+      // A zone's day may begin within an hour: both of its ends are asked.
+      days.add(budgetDay(hour * HOUR_MS, timeZone))
+      days.add(budgetDay((hour + 1) * HOUR_MS - 1, timeZone))
+    }
+  }
+  return {
+    judged: await judgedInteractions(
+      tx,
+      interactions.map(({ interactionId }) => interactionId),
+    ),
+    slots: await slotStates(tx, interactions),
+    campaigns,
+    wallets: new Map([...balances].map(([merchantId, { balanceMicros }]) => [merchantId, balanceMicros])),
+    counters: await lockCounters(tx, [...campaigns.keys()], [...days]),
+  }
+}
+const HOUR_MS = 3_600_000
+
+function ledgerTransactionOf({ chargeId, verdict }: ChargeRow) {
+  const { currency, amountMicros, interaction } = verdict
+  const { merchantId } = interaction.slot
+  return {
+    transactionId: chargeId,
+    kind: 'charge' as const,
+    currency,
+    occurredAt: new Date(interaction.occurredAtMs),
+    reference: interaction.interactionId,
+    entries: [
+      { account: { kind: 'wallet' as const, merchantId, currency }, amountMicros: -amountMicros },
+      { account: { kind: 'revenue' as const, currency }, amountMicros },
+    ],
+  }
+}

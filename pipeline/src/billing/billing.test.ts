@@ -1,0 +1,400 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createIdSource,
+  createTokenSealer,
+  type InteractionEvent,
+  TOPIC_SPECS,
+  TOPICS,
+} from '@endcap/contracts'
+import { createEmbeddedLog, type EventLog, type LogRecord } from '@endcap/platform/event-log'
+import { silentLogger } from '@endcap/platform/logging'
+import { ledgerSums, type Postgres, StaleOffsetError, walletsThatDisagree } from '@endcap/platform/postgres'
+import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
+import { Registry } from 'prom-client'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type CampaignSeed,
+  deposit,
+  interactionOf,
+  recordOf,
+  seedCampaigns,
+  seedMerchants,
+  slotToken,
+  TOKEN_KEYS,
+  until,
+} from '../testing/marketplace.js'
+import { createBillRecords } from './bill-records.js'
+import { createBilling } from './billing.js'
+
+const NOON = Date.parse('2026-03-10T12:00:00Z')
+const NOW = new Date(NOON)
+const clock = () => NOON + 60_000
+
+let database: TestPostgres
+let postgres: Postgres
+let log: EventLog
+let dir: string
+
+/** Keeps the server running between the tests, each of which has a database of its own. */
+let server: TestPostgres
+beforeAll(async () => {
+  server = await startTestPostgres()
+})
+afterAll(() => server.stop())
+
+beforeEach(async () => {
+  database = await startTestPostgres()
+  postgres = database.postgres
+  dir = await mkdtemp(join(tmpdir(), 'endcap-billing-'))
+  log = await createEmbeddedLog({ dir, clock })
+  await log.ensureTopics(TOPIC_SPECS)
+})
+afterEach(async () => {
+  await log.close()
+  await database.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const seed = async (campaigns: readonly CampaignSeed[], depositMicros = 1_000_000_000n) => {
+  const merchants = [...new Set(campaigns.map(({ merchantId }) => merchantId))]
+  await seedMerchants(
+    postgres,
+    merchants.map((id) => ({ id, depositMicros })),
+    NOW,
+  )
+  await seedCampaigns(postgres, campaigns, NOW)
+}
+
+const deps = (use: Postgres = postgres) => ({
+  log,
+  postgres: use,
+  tokenKeys: TOKEN_KEYS,
+  clock,
+  ids: createIdSource(),
+})
+const billing = (use?: Postgres) =>
+  createBilling({ ...deps(use), logger: silentLogger(), registry: new Registry(), lingerMs: 5 })
+
+const impressionAndClick = (slot: string, parts: Partial<Parameters<typeof slotToken>[0]> = {}) => {
+  const token = slotToken({ auctionId: slot, issuedAtMs: NOON, ...parts })
+  return [
+    interactionOf(`i-${slot}`, 'impression', NOON + 1000, token),
+    interactionOf(`c-${slot}`, 'click', NOON + 2000, token),
+  ]
+}
+const recordsOf = (events: readonly InteractionEvent[], from = 0): LogRecord[] =>
+  events.map((event, index) => ({
+    ...recordOf(event),
+    offset: BigInt(from + index),
+    appendedAtMs: NOON,
+    headers: {},
+  }))
+const batchOf = (records: readonly LogRecord[]) => ({
+  topic: TOPICS.interactions,
+  partition: 0,
+  records,
+  isStale: () => false,
+})
+const append = (events: readonly InteractionEvent[]) => log.append(TOPICS.interactions, events.map(recordOf))
+const allBilled = () =>
+  until(async () => {
+    const { rows } = await postgres.query<{ partition: number; next: bigint }>(
+      'select partition, next_offset as next from consumer_offsets',
+    )
+    const next = new Map(rows.map((row) => [row.partition, row.next]))
+    return (await log.ranges(TOPICS.interactions)).every(
+      ({ partition, end }) => (next.get(partition) ?? 0n) === end,
+    )
+  }, 'billing has passed every interaction')
+
+interface Charge {
+  readonly id: string
+  readonly outcome: string
+  readonly reason: string
+  readonly amount: bigint
+}
+const charges = async () =>
+  (
+    await postgres.query<Charge>(
+      'select interaction_id as id, outcome, reason, amount_micros as amount from charges order by interaction_id',
+    )
+  ).rows
+const chargedMicros = async () => (await charges()).reduce((total, { amount }) => total + amount, 0n)
+const balanceOf = async (merchantId: string) =>
+  (
+    await postgres.query<{ balance: bigint }>(
+      'select balance_micros as balance from ledger_accounts where id = $1',
+      [`wallet:${merchantId}`],
+    )
+  ).rows[0]!.balance
+
+/** What must hold after anything at all. */
+async function expectBooksToAgree(): Promise<void> {
+  for (const { sumMicros } of await ledgerSums(postgres)) expect(sumMicros).toBe(0n)
+  expect(await walletsThatDisagree(postgres)).toEqual([])
+  const { rows } = await postgres.query<{
+    charged: string
+    revenue: string
+    total: string
+    days: string
+    outbox: bigint
+    rows: bigint
+  }>(
+    `select (select coalesce(sum(amount_micros), 0) from charges)::text as charged,
+       (select coalesce(sum(amount_micros), 0) from ledger_entries where account_id like 'revenue:%')::text as revenue,
+       (select coalesce(sum(spent_micros), 0) from spend_counters where period = 'total')::text as total,
+       (select coalesce(sum(spent_micros), 0) from spend_counters where period <> 'total')::text as days,
+       (select count(*) from outbox) as outbox, (select count(*) from charges) as rows`,
+  )
+  const { charged, revenue, total, days, outbox, rows: chargeRows } = rows[0]!
+  expect({ revenue, total, days, outbox }).toEqual({
+    revenue: charged,
+    total: charged,
+    days: charged,
+    outbox: chargeRows,
+  })
+}
+
+/** A database whose connection breaks when it should commit. */
+const breakingBeforeCommit = (times: number): Postgres => ({
+  ...postgres,
+  query: (text, values) => postgres.query(text, values),
+  transaction: (work, options) =>
+    postgres.transaction(async (tx) => {
+      const result = await work(tx)
+      if (times-- > 0) throw new Error('the connection broke before the commit')
+      return result
+    }, options),
+})
+
+describe('billing', () => {
+  it('bills a click from the log: charge, ledger, counters, wallet and event agree', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    await append(impressionAndClick('a1'))
+    const component = billing()
+    await component.start()
+    await allBilled()
+    await component.stop()
+    expect(await charges()).toEqual([{ id: 'c-a1', outcome: 'charged', reason: '', amount: 250_000n }])
+    expect(await balanceOf('m1')).toBe(999_750_000n)
+    const { rows } = await postgres.query<{ topic: string; key: string; value: string }>(
+      'select topic, key, value from outbox',
+    )
+    expect(rows).toHaveLength(1)
+    expect(rows[0]).toMatchObject({ topic: TOPICS.charges, key: 'm1' })
+    expect(JSON.parse(rows[0]!.value)).toMatchObject({
+      type: 'charge',
+      occurredAt: '2026-03-10T12:00:02.000Z',
+      data: { interactionId: 'c-a1', amountMicros: '250000', outcome: 'charged', searchTerm: 'shoes' },
+    })
+    await expectBooksToAgree()
+  })
+
+  it('bills a click once, though the process died between decision and commit', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const records = recordsOf(impressionAndClick('a1'))
+    await expect(createBillRecords(deps(breakingBeforeCommit(1)))(batchOf(records))).rejects.toThrow('broke')
+    expect(await charges()).toEqual([])
+    expect((await postgres.query('select 1 from consumer_offsets')).rowCount).toBe(0)
+    await createBillRecords(deps())(batchOf(records))
+    await createBillRecords(deps())(batchOf(records))
+    expect(await chargedMicros()).toBe(250_000n)
+    await expectBooksToAgree()
+  })
+
+  it('goes on after failed commits without anybody touching it', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    await append(Array.from({ length: 30 }, (_, index) => impressionAndClick(`a${index}`)).flat())
+    const component = billing(breakingBeforeCommit(2))
+    await component.start()
+    await allBilled()
+    await component.stop()
+    expect(await chargedMicros()).toBe(30n * 250_000n)
+    expect(await component.problem?.()).toBeUndefined()
+    await expectBooksToAgree()
+  })
+
+  it('lets one of two consumers on one partition write, and the other nothing', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const records = recordsOf(
+      Array.from({ length: 50 }, (_, index) => impressionAndClick(`a${index}`)).flat(),
+    )
+    const workers = Array.from({ length: 4 }, () => createBillRecords(deps()))
+    await Promise.all(workers.map((bill) => bill(batchOf(records))))
+    expect(await charges()).toHaveLength(50)
+    expect(await chargedMicros()).toBe(50n * 250_000n)
+    await expectBooksToAgree()
+  })
+
+  it('gives up, with nothing written, when its offset is moved under its feet', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const bill = createBillRecords(deps())
+    await bill(batchOf(recordsOf(impressionAndClick('a1'))))
+    const moved: Postgres = {
+      ...postgres,
+      query: (text, values) => postgres.query(text, values),
+      transaction: async (work) => {
+        await postgres.query('update consumer_offsets set next_offset = next_offset + 1')
+        return postgres.transaction(work)
+      },
+    }
+    const many = Array.from({ length: 30 }, (_, index) => impressionAndClick(`b${index}`)).flat()
+    await expect(createBillRecords(deps(moved))(batchOf(recordsOf(many, 2)))).rejects.toBeInstanceOf(
+      StaleOffsetError,
+    )
+    expect(await charges()).toHaveLength(1)
+    await expectBooksToAgree()
+  })
+
+  it('bills what lies between a restored database and the batch at hand', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const events = Array.from({ length: 20 }, (_, index) => impressionAndClick(`a${index}`)).flat()
+    await append(events)
+    const { partition } = (await log.ranges(TOPICS.interactions)).find(({ end }) => end > 0n)!
+    const bill = createBillRecords(deps())
+    const read = async (from: bigint, to: bigint) => {
+      const records: LogRecord[] = []
+      for await (const some of log.read(TOPICS.interactions, partition, from, to)) records.push(...some)
+      return { ...batchOf(records), partition }
+    }
+    await bill(await read(0n, 10n))
+    await bill(await read(30n, 40n))
+    expect(await charges()).toHaveLength(20)
+    await expectBooksToAgree()
+  })
+
+  it('makes 137 charges of 1,000 clicks on a budget that pays for exactly 137', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1', budgetTotalMicros: 137n * 250_000n }])
+    await append(Array.from({ length: 1000 }, (_, index) => impressionAndClick(`a${index}`)).flat())
+    const component = billing()
+    await component.start()
+    await allBilled()
+    await component.stop()
+    const verdicts = await charges()
+    expect(verdicts.filter(({ outcome }) => outcome === 'charged')).toHaveLength(137)
+    expect(verdicts.filter(({ reason }) => reason === 'over_budget_total')).toHaveLength(863)
+    await expectBooksToAgree()
+  })
+
+  it('charges the same click sent 50 times once: as one event, and as 50 events', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    await append([impression, ...Array.from({ length: 50 }, () => click)])
+    await append(Array.from({ length: 50 }, (_, index) => ({ ...click, id: `other-${index}` })))
+    const component = billing()
+    await component.start()
+    await allBilled()
+    await component.stop()
+    const verdicts = await charges()
+    expect(verdicts.filter(({ outcome }) => outcome === 'charged')).toHaveLength(1)
+    expect(verdicts.filter(({ reason }) => reason === 'repeat')).toHaveLength(50)
+    expect(verdicts).toHaveLength(51)
+    await expectBooksToAgree()
+  })
+
+  it('never takes a wallet below zero and spends all of it, with 20 campaigns racing and deposits coming in', async () => {
+    const campaigns = Array.from({ length: 20 }, (_, index) => ({ id: `c${index}`, merchantId: 'm1' }))
+    await seed(campaigns, 100n * 250_000n)
+    // The campaigns' records lie in four partitions, as after a change of keys: only the wallet's lock keeps them apart.
+    const partitions = Array.from({ length: 4 }, (_, partition) => ({
+      ...batchOf(
+        recordsOf(
+          Array.from({ length: 100 }, (_, index) =>
+            impressionAndClick(`p${partition}-${index}`, { campaignId: `c${(index + partition * 5) % 20}` }),
+          ).flat(),
+        ),
+      ),
+      partition,
+    }))
+    await Promise.all([
+      ...partitions.map((batch) => createBillRecords(deps())(batch)),
+      ...Array.from({ length: 5 }, () => deposit(postgres, [{ id: 'm1', depositMicros: 250_000n }], NOW)),
+    ])
+    const charged = (await charges()).filter(({ outcome }) => outcome === 'charged').length
+    // A deposit that comes after the last partition has been billed stays in the wallet.
+    expect(charged).toBeGreaterThanOrEqual(100)
+    expect(BigInt(charged) * 250_000n + (await balanceOf('m1'))).toBe(105n * 250_000n)
+    await expectBooksToAgree()
+  })
+
+  it('keeps the wallet exact across batches of one partition until it is spent', async () => {
+    await seed(
+      Array.from({ length: 20 }, (_, index) => ({ id: `c${index}`, merchantId: 'm1' })),
+      10n * 250_000n + 1n,
+    )
+    const bill = createBillRecords(deps())
+    for (let start = 0; start < 40; start += 2) {
+      await bill(batchOf(recordsOf(impressionAndClick(`a${start}`, { campaignId: `c${start / 2}` }), start)))
+    }
+    const verdicts = await charges()
+    expect(verdicts.filter(({ outcome }) => outcome === 'charged')).toHaveLength(10)
+    expect(verdicts.filter(({ reason }) => reason === 'over_wallet')).toHaveLength(10)
+    expect(await balanceOf('m1')).toBe(1n)
+  })
+
+  it('makes 1,000 impressions over several batches cost exactly one cpm price', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1', pricing: 'cpm' }])
+    const bill = createBillRecords(deps())
+    const events = Array.from({ length: 1000 }, (_, index) => {
+      const token = slotToken({
+        auctionId: `a${index}`,
+        issuedAtMs: NOON,
+        pricing: 'cpm',
+        priceMicros: 1_234_567n,
+      })
+      return interactionOf(`i${index}`, 'impression', NOON + index, token)
+    })
+    for (let start = 0; start < 1000; start += 93) {
+      await bill(batchOf(recordsOf(events.slice(start, start + 93), start)))
+    }
+    expect(await chargedMicros()).toBe(1_234_567n)
+    await expectBooksToAgree()
+  })
+
+  it('costs nothing and writes no row for organic slots and other interactions', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const organic = slotToken({
+      auctionId: 'a1',
+      issuedAtMs: NOON,
+      sponsored: false,
+      pricing: '',
+      priceMicros: 0n,
+      campaignId: '',
+    })
+    const sponsored = slotToken({ auctionId: 'a2', issuedAtMs: NOON })
+    await createBillRecords(deps())(
+      batchOf(
+        recordsOf([
+          interactionOf('e1', 'impression', NOON, organic),
+          interactionOf('e2', 'click', NOON, organic),
+          interactionOf('e3', 'viewable', NOON, sponsored),
+          interactionOf('e4', 'add_to_cart', NOON, sponsored),
+        ]),
+      ),
+    )
+    expect(await charges()).toEqual([])
+  })
+
+  it('never bills what a token does not say: forged prices, unknown keys, records that are no events', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const stranger = createTokenSealer([{ id: 'k9', secret: Buffer.alloc(32, 9) }])
+    const token = slotToken({ auctionId: 'a1', issuedAtMs: NOON })
+    const ofStranger = interactionOf('e1', 'click', NOON, token, stranger)
+    const ofNobody = interactionOf('e2', 'click', NOON, { ...token, merchantId: 'm9' }, stranger)
+    const unstorable = { ...ofStranger, id: 'nul\u0000' }
+    const ancient = { ...interactionOf('e3', 'click', NOON, token), occurredAt: '0044-03-15T12:00:00Z' }
+    const records = recordsOf([ofStranger, ofNobody, unstorable, ancient])
+    const garbage = ['', 'null', '{"id":1}', '[]'].map((value, index) => ({
+      ...records[0]!,
+      value,
+      offset: BigInt(4 + index),
+    }))
+    const [billed] = await createBillRecords(deps())(batchOf([...records, ...garbage]))
+    expect(await charges()).toEqual([
+      { id: 'e1', outcome: 'not_charged', reason: 'token_invalid', amount: 0n },
+    ])
+    expect(billed).toMatchObject({ records: 8, malformed: 6, unplaced: [{ reason: 'token_invalid' }] })
+  })
+})

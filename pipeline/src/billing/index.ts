@@ -1,0 +1,2 @@
+export { BILLING_CONSUMER, type BillRecordsDeps } from './bill-records.js'
+export { type BillingDeps, createBilling } from './billing.js'

@@ -1,0 +1,200 @@
+import type { Micros, Pricing } from '@endcap/contracts'
+import type { Queryable, Transaction } from '@endcap/platform/postgres'
+import {
+  type BillableInteraction,
+  type BillingState,
+  type CampaignLimits,
+  counterKey,
+  type Decision,
+  type SlotState,
+  type SpendCounter,
+  slotKey,
+  TOTAL_PERIOD,
+  type Verdict,
+} from '../domain/types.js'
+
+/** A verdict with the id of its row. */
+export interface ChargeRow {
+  readonly chargeId: string
+  readonly verdict: Verdict
+}
+
+/** Which of these interactions have a verdict. */
+export async function judgedInteractions(q: Queryable, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await q.query<{ id: string }>(
+    'select interaction_id as id from charges where interaction_id = any ($1)',
+    [ids],
+  )
+  return new Set(rows.map((row) => row.id))
+}
+
+/** What is remembered of these slots: impressions seen, and charges, which outlive them. */
+export async function slotStates(
+  q: Queryable,
+  interactions: readonly BillableInteraction[],
+): Promise<ReadonlyMap<string, SlotState>> {
+  const wanted = new Map(interactions.map(({ slot }) => [slotKey(slot), slot]))
+  const slots = [...wanted.values()]
+  const { rows } = await q.query<{
+    auctionId: string
+    position: number
+    impressionId: string | null
+    clickId: string | null
+    charged: boolean
+  }>(
+    `select slot.auction_id as "auctionId", slot.position, s.impression_id as "impressionId", s.click_id as "clickId",
+       exists (select 1 from charges c where c.auction_id = slot.auction_id and c.position = slot.position
+               and c.outcome = 'charged') as charged
+     from unnest($1::text[], $2::int[]) as slot (auction_id, position)
+     left join seen_impressions s on s.auction_id = slot.auction_id and s.position = slot.position`,
+    [slots.map((slot) => slot.auctionId), slots.map((slot) => slot.position)],
+  )
+  return new Map(
+    rows
+      .filter((row) => row.impressionId !== null || row.charged)
+      .map((row) => [
+        slotKey(row),
+        {
+          impressionId: row.impressionId ?? undefined,
+          clickId: row.clickId ?? undefined,
+          charged: row.charged,
+        },
+      ]),
+  )
+}
+
+/** Pricing, limits and money zone of campaigns that exist. */
+export async function campaignLimits(
+  q: Queryable,
+  campaignIds: readonly string[],
+): Promise<ReadonlyMap<string, CampaignLimits>> {
+  const { rows } = await q.query<{
+    id: string
+    merchantId: string
+    pricing: Pricing
+    currency: string
+    timeZone: string
+    budgetDailyMicros: Micros | null
+    budgetTotalMicros: Micros | null
+  }>(
+    `select c.id, c.merchant_id as "merchantId", c.pricing, m.currency, m.time_zone as "timeZone",
+       c.budget_daily_micros as "budgetDailyMicros", c.budget_total_micros as "budgetTotalMicros"
+     from campaigns c join merchants m on m.id = c.merchant_id where c.id = any ($1)`,
+    [campaignIds],
+  )
+  return new Map(
+    rows.map(({ id, ...limits }) => [
+      id,
+      {
+        ...limits,
+        budgetDailyMicros: limits.budgetDailyMicros ?? undefined,
+        budgetTotalMicros: limits.budgetTotalMicros ?? undefined,
+      },
+    ]),
+  )
+}
+
+/** The counters that exist for these campaigns, in total and on these days, locked in one order until the transaction ends. */
+export async function lockCounters(
+  tx: Transaction,
+  campaignIds: readonly string[],
+  days: readonly string[],
+): Promise<ReadonlyMap<string, SpendCounter>> {
+  const { rows } = await tx.query<SpendCounter>(
+    `select campaign_id as "campaignId", merchant_id as "merchantId", period, spent_micros as "spentMicros", carry
+     from spend_counters where campaign_id = any ($1) and period = any ($2)
+     order by campaign_id, period for update`,
+    [campaignIds, [TOTAL_PERIOD, ...days]],
+  )
+  return new Map(rows.map((row) => [counterKey(row.campaignId, row.period), row]))
+}
+
+export async function writeImpressions(
+  tx: Transaction,
+  impressions: Decision['impressions'],
+  now: Date,
+): Promise<void> {
+  if (impressions.length === 0) return
+  await tx.query(
+    `insert into seen_impressions (auction_id, position, impression_id, occurred_at, recorded_at)
+     select seen.*, $5 from unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[]) as seen`,
+    [
+      impressions.map(({ slot }) => slot.auctionId),
+      impressions.map(({ slot }) => slot.position),
+      impressions.map(({ interactionId }) => interactionId),
+      impressions.map(({ occurredAtMs }) => new Date(occurredAtMs)),
+      now,
+    ],
+  )
+}
+
+export async function writeClicks(tx: Transaction, clicks: Decision['clicks']): Promise<void> {
+  if (clicks.length === 0) return
+  await tx.query(
+    `update seen_impressions s set click_id = click.id
+     from unnest($1::text[], $2::int[], $3::text[]) as click (auction_id, position, id)
+     where s.auction_id = click.auction_id and s.position = click.position`,
+    [
+      clicks.map(({ slot }) => slot.auctionId),
+      clicks.map(({ slot }) => slot.position),
+      clicks.map(({ interactionId }) => interactionId),
+    ],
+  )
+}
+
+export async function writeCharges(tx: Transaction, charges: readonly ChargeRow[], now: Date): Promise<void> {
+  if (charges.length === 0) return
+  const slots = charges.map(({ verdict }) => verdict.interaction.slot)
+  const verdicts = charges.map(({ verdict }) => verdict)
+  await tx.query(
+    `insert into charges (id, interaction_id, interaction_type, auction_id, position, merchant_id, campaign_id, ad_id,
+       listing_id, pricing, amount_micros, price_micros, currency, outcome, reason, budget_day, occurred_at, created_at)
+     select charge.*, $18
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[],
+       $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::date[], $17::timestamptz[]) as charge`,
+    [
+      charges.map(({ chargeId }) => chargeId),
+      verdicts.map(({ interaction }) => interaction.interactionId),
+      verdicts.map(({ interaction }) => interaction.type),
+      slots.map((slot) => slot.auctionId),
+      slots.map((slot) => slot.position),
+      slots.map((slot) => slot.merchantId),
+      slots.map((slot) => slot.campaignId),
+      slots.map((slot) => slot.adId),
+      slots.map((slot) => slot.listingId),
+      verdicts.map(({ pricing }) => pricing),
+      verdicts.map(({ amountMicros }) => amountMicros),
+      verdicts.map(({ priceMicros }) => priceMicros),
+      verdicts.map(({ currency }) => currency),
+      verdicts.map(({ outcome }) => outcome),
+      verdicts.map(({ reason }) => reason),
+      verdicts.map(({ budgetDay }) => budgetDay),
+      verdicts.map(({ interaction }) => new Date(interaction.occurredAtMs)),
+      now,
+    ],
+  )
+}
+
+/** Writes the counters as they now are. They were read under lock, or under the lock of their merchant's wallet when new. */
+export async function writeCounters(
+  tx: Transaction,
+  counters: BillingState['counters'],
+  now: Date,
+): Promise<void> {
+  const rows = [...counters.values()]
+  if (rows.length === 0) return
+  await tx.query(
+    `insert into spend_counters (campaign_id, period, merchant_id, spent_micros, carry, updated_at)
+     select counter.*, $6 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) as counter
+     on conflict (campaign_id, period) do update
+     set spent_micros = excluded.spent_micros, carry = excluded.carry, updated_at = excluded.updated_at`,
+    [
+      rows.map((row) => row.campaignId),
+      rows.map((row) => row.period),
+      rows.map((row) => row.merchantId),
+      rows.map((row) => row.spentMicros),
+      rows.map((row) => row.carry),
+      now,
+    ],
+  )
+}

@@ -1,0 +1,1 @@
+export { type BudgetPublisherDeps, createBudgetPublisher } from './budget-publisher.js'

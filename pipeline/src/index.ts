@@ -1,0 +1,5 @@
+export * from './attribution/index.js'
+export * from './billing/index.js'
+export * from './budgets/index.js'
+export * from './retention/index.js'
+export * from './schedule/index.js'

@@ -1,0 +1,1 @@
+export { createRetention, type Purged, purge, type RetentionDeps } from './retention.js'
