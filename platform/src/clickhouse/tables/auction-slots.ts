@@ -1,0 +1,87 @@
+import type { AuctionCandidate, AuctionEvent } from '@endcap/contracts'
+import { z } from 'zod'
+import { CellError, countCell, floatForCell, instantForCell, int64ForCell, uint16ForCell } from '../cells.js'
+import { defineQuery } from '../define-query.js'
+import { defineTable } from '../define-table.js'
+import type { StoredEvent } from './stored-event.js'
+
+export interface AuctionSlotRow extends StoredEvent<AuctionEvent> {
+  /** Index in the event's candidates. */
+  readonly candidate: number
+  readonly slot: AuctionCandidate
+  /** As served; empty when none were computed. */
+  readonly features: Float32Array
+}
+
+/** One row per shown slot and logged loser, with features as served. */
+export const auctionSlotsTable = defineTable<AuctionSlotRow>({
+  name: 'auction_slots_v1',
+  columns: {
+    event_id: ({ event }) => event.id,
+    occurred_at: ({ event }) => instantForCell(event.occurredAt),
+    auction_id: ({ event }) => event.data.auctionId,
+    candidate: ({ candidate }) => uint16ForCell(candidate),
+    placement: ({ event }) => event.data.placement,
+    search_term: ({ event }) => event.data.searchTerm,
+    device: ({ event }) => event.data.device,
+    model_version: ({ event }) => event.data.modelVersion,
+    position: ({ slot }) => uint16ForCell(slot.position),
+    listing_id: ({ slot }) => slot.listingId,
+    merchant_id: ({ slot }) => slot.merchantId,
+    campaign_id: ({ slot }) => slot.campaignId,
+    ad_id: ({ slot }) => slot.adId,
+    sponsored: ({ slot }) => slot.sponsored,
+    outcome: ({ slot }) => slot.outcome,
+    reason: ({ slot }) => slot.reason,
+    pricing: ({ slot }) => slot.pricing,
+    bid_micros: ({ slot }) => int64ForCell(slot.bidMicros),
+    price_micros: ({ slot }) => int64ForCell(slot.priceMicros),
+    pctr: ({ slot }) => slot.pctr,
+    pcvr: ({ slot }) => slot.pcvr,
+    quality: ({ slot }) => slot.quality,
+    score: ({ slot }) => slot.score,
+    organic_score: ({ slot }) => slot.organicScore,
+    organic_rank: ({ slot }) => uint16ForCell(slot.organicRank),
+    feature_set: ({ event }) => event.data.featureSet,
+    features: ({ features }) => Array.from(features, floatForCell),
+    source_batch: ({ batch }) => batch,
+  },
+})
+
+/**
+ * The slot rows of an auction, its features decoded.
+ * @throws CellError when the features are not whole float32 rows, one a candidate
+ */
+export function auctionSlotRows({ event, batch }: StoredEvent<AuctionEvent>): AuctionSlotRow[] {
+  const { candidates, features } = event.data
+  const floats = decodeFeatures(features)
+  const width = candidates.length === 0 ? 0 : floats.length / candidates.length
+  if (!Number.isInteger(width) || (candidates.length === 0 && floats.length > 0)) {
+    throw new CellError(`${floats.length} features are not whole rows for ${candidates.length} candidates`)
+  }
+  return candidates.map((slot, candidate) => ({
+    event,
+    batch,
+    candidate,
+    slot,
+    features: floats.subarray(candidate * width, (candidate + 1) * width),
+  }))
+}
+
+function decodeFeatures(base64: string): Float32Array {
+  const bytes = Buffer.from(base64, 'base64')
+  if (bytes.length % 4 !== 0 || bytes.toString('base64') !== base64) {
+    throw new CellError('the features are not base64 of float32')
+  }
+  const floats = new Float32Array(bytes.length / 4)
+  for (let i = 0; i < floats.length; i++) floats[i] = bytes.readFloatLE(i * 4)
+  return floats
+}
+
+/** Slot rows, and how many distinct (event, candidate) pairs they are: equal when none is doubled. */
+export const auctionSlotCounts = defineQuery({
+  name: 'auction_slots_v1.counts',
+  params: z.object({}),
+  row: z.object({ rows: countCell, distinct: countCell, events: countCell }),
+  sql: `select count() as rows, uniqExact(event_id, candidate) as distinct, uniqExact(event_id) as events from auction_slots_v1`,
+})
