@@ -36,7 +36,12 @@ const AWAY_CODES = new Set([
   '08003',
   '08006',
 ])
-const AWAY_NAMES = new Set(['BackPressureError', 'MaxRetriesPerRequestError', 'KafkaJSConnectionError'])
+const AWAY_NAMES = new Set([
+  'PostgresUnavailableError',
+  'BackPressureError',
+  'MaxRetriesPerRequestError',
+  'KafkaJSConnectionError',
+])
 
 interface ErrorLike {
   readonly code?: unknown

@@ -1,0 +1,2 @@
+export { createOrders } from './create-orders.js'
+export type { OrdersDeps } from './deps.js'

@@ -1,0 +1,39 @@
+import { listQuery, order, page } from '@endcap/contracts'
+import { type App, decodeCursor, encodeCursor, scopes } from '@endcap/platform/http'
+import { z } from 'zod'
+import type { OrdersDeps } from '../../deps.js'
+import { orderAnswer } from '../../domain/order.js'
+import { listOrders } from '../../store/orders.js'
+
+/** The last order of a page: when it was taken (UTC, milliseconds) and its id. */
+const place = z.tuple([z.iso.datetime({ precision: 3 }), z.string().max(128)])
+
+export function getOrders(app: App, deps: OrdersDeps): void {
+  app.get(
+    '/v1/orders',
+    {
+      config: { access: scopes('orders') },
+      schema: {
+        summary: 'Orders, newest first',
+        tags: ['orders'],
+        querystring: listQuery,
+        response: { 200: page(order) },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const after = decodeCursor(cursor, place)
+      // One more than asked for tells whether another page follows.
+      const found = await listOrders(
+        deps.postgres,
+        limit + 1,
+        after && { createdAt: new Date(after[0]), id: after[1] },
+      )
+      const items = found.slice(0, limit)
+      const last = items.at(-1)
+      const nextCursor =
+        last && found.length > limit ? encodeCursor([last.createdAt.toISOString(), last.id]) : null
+      return { items: items.map(orderAnswer), nextCursor }
+    },
+  )
+}
