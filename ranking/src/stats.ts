@@ -14,6 +14,9 @@ export interface StatsSnapshot {
   readonly categories: ReadonlyMap<string, RateCounts>
 }
 
+/** Under this kind the encoded snapshot is kept in the snapshots store. */
+export const STATS_SNAPSHOT_KIND = 'stats'
+
 /** The bytes are not a statistics snapshot of a known format, or are damaged. */
 export class StatsFormatError extends Error {
   override readonly name = 'StatsFormatError'

@@ -45,14 +45,15 @@ export function fitLogistic(data: LabelledRows, options: FitOptions): LogisticMo
   }
   // The last parameter is the intercept.
   let parameters = startingPoint(scaling, options.from, positives / total)
-  let state = evaluate(data, scaling, parameters, options.l2)
+  const standard = standardiseAll(data, scaling)
+  let state = evaluate(standard, parameters, options.l2)
   for (let step = 0; step < (options.maxSteps ?? 30); step++) {
     if (largest(state.gradient) <= GRADIENT_TOLERANCE * total) break
     const direction = solve(state.hessian, state.gradient)
     let moved = false
     for (let rate = 1; rate > 1e-4; rate /= 2) {
       const next = parameters.map((value, index) => value - rate * direction[index]!)
-      const candidate = evaluate(data, scaling, next, options.l2)
+      const candidate = evaluate(standard, next, options.l2)
       if (candidate.loss < state.loss) {
         parameters = next
         state = candidate
@@ -153,8 +154,17 @@ interface Evaluation {
   readonly hessian: Float64Array
 }
 
-/** Penalised log loss at `parameters`, with gradient and Hessian. */
-function evaluate(data: LabelledRows, scaling: Scaling, parameters: Float64Array, l2: number): Evaluation {
+/** The same rows with standardised features, so that the steps of the search need not do it again. */
+function standardiseAll(data: LabelledRows, scaling: Scaling): LabelledRows {
+  const { columns } = data
+  const features = new Float32Array(data.rows * columns)
+  for (let at = 0; at < features.length; at++)
+    features[at] = standardised(scaling, data.features[at]!, at % columns)
+  return { ...data, features }
+}
+
+/** Penalised log loss at `parameters` over standardised rows, with gradient and Hessian. */
+function evaluate(data: LabelledRows, parameters: Float64Array, l2: number): Evaluation {
   const { rows, columns, features, labels, weights } = data
   const size = columns + 1
   const gradient = new Float64Array(size)
@@ -165,7 +175,7 @@ function evaluate(data: LabelledRows, scaling: Scaling, parameters: Float64Array
   for (let row = 0; row < rows; row++) {
     let score = parameters[columns]!
     for (let column = 0; column < columns; column++) {
-      const value = standardised(scaling, features[row * columns + column]!, column)
+      const value = features[row * columns + column]!
       row64[column] = value
       score += parameters[column]! * value
     }
