@@ -29,7 +29,13 @@ export interface StateStore {
    * A window of the last `windowMs`: members older than `atMs − windowMs` are dropped, then `member` is added if fewer than
    * `limit` remain. The same member counts once.
    */
-  windowAdd(key: string, member: string, atMs: number, windowMs: number, limit: number): Promise<{ allowed: boolean; count: number }>
+  windowAdd(
+    key: string,
+    member: string,
+    atMs: number,
+    windowMs: number,
+    limit: number,
+  ): Promise<{ allowed: boolean; count: number }>
   windowCount(key: string, atMs: number, windowMs: number): Promise<number>
 
   /** @throws with the reason when the store cannot answer */
