@@ -107,6 +107,8 @@ export const reportAnswer = z.object({
   columns: z.array(z.object({ name: z.string(), kind: z.enum(['dimension', 'count', 'money', 'ratio']) })),
   rows: z.array(z.record(z.string(), cell)),
   totals: z.record(z.string(), cell),
+  /** What money is in; null when the report holds no money. */
+  currency: z.string().nullable(),
   freshness: z.object({ eventsThrough: z.string().nullable() }),
 })
 export type ReportAnswer = z.infer<typeof reportAnswer>

@@ -1,0 +1,60 @@
+import type { App } from '@endcap/platform/http'
+import type { Service } from '@endcap/platform/lifecycle'
+import type { CampaignsApiDeps } from './deps.js'
+import { deleteKey } from './routes/delete-key/route.js'
+import { getCampaign } from './routes/get-campaign/route.js'
+import { getCampaigns } from './routes/get-campaigns/route.js'
+import { getDeposits } from './routes/get-deposits/route.js'
+import { getKeys } from './routes/get-keys/route.js'
+import { getLedger } from './routes/get-ledger/route.js'
+import { getListing } from './routes/get-listing/route.js'
+import { getListings } from './routes/get-listings/route.js'
+import { getMerchant } from './routes/get-merchant/route.js'
+import { getMerchants } from './routes/get-merchants/route.js'
+import { getWallet } from './routes/get-wallet/route.js'
+import { patchCampaign } from './routes/patch-campaign/route.js'
+import { patchMerchant } from './routes/patch-merchant/route.js'
+import { postCampaignAction } from './routes/post-campaign-action/route.js'
+import { postCampaigns } from './routes/post-campaigns/route.js'
+import { postDeposits } from './routes/post-deposits/route.js'
+import { postKeys } from './routes/post-keys/route.js'
+import { postMerchants } from './routes/post-merchants/route.js'
+import { postReportsQuery } from './routes/post-reports-query/route.js'
+import { putListingsRoute } from './routes/put-listings/route.js'
+
+const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
+  postMerchants,
+  getMerchants,
+  getMerchant,
+  patchMerchant,
+  postDeposits,
+  getDeposits,
+  getWallet,
+  getLedger,
+  putListingsRoute,
+  getListings,
+  getListing,
+  postCampaigns,
+  getCampaigns,
+  getCampaign,
+  patchCampaign,
+  postCampaignAction('activate'),
+  postCampaignAction('pause'),
+  postCampaignAction('archive'),
+  postKeys,
+  getKeys,
+  deleteKey,
+  postReportsQuery,
+]
+
+/**
+ * Merchants, wallets, listings, campaigns, API keys and reports over HTTP. Postgres holds their truth; what others must see
+ * goes on the change feed in the same transaction. Nothing runs in the background.
+ */
+export const createCampaignsApi = (deps: CampaignsApiDeps): Service => ({
+  name: 'campaigns-api',
+  routes: (app) => {
+    for (const route of ROUTES) route(app, deps)
+  },
+  components: [],
+})

@@ -1,0 +1,248 @@
+import {
+  type Campaign,
+  type CampaignState,
+  type CampaignStatus,
+  type CreateCampaignBody,
+  type FieldError,
+  formatMoney,
+  localTime,
+  type Micros,
+  type NOT_SERVING_REASONS,
+  type PatchCampaignBody,
+  parseMoney,
+} from '@endcap/contracts'
+import type { AdRecord, CampaignRecord } from '../store/campaigns.js'
+
+export type NotServingReason = (typeof NOT_SERVING_REASONS)[number]
+
+/** The parts of a campaign that its owner sets and may change later. */
+export type CampaignSettings = Pick<
+  CampaignRecord,
+  | 'name'
+  | 'bidMicros'
+  | 'budgetDailyMicros'
+  | 'budgetTotalMicros'
+  | 'startsAt'
+  | 'endsAt'
+  | 'dayparts'
+  | 'pacing'
+  | 'targeting'
+  | 'placements'
+  | 'targetRoas'
+  | 'frequencyCap'
+>
+
+const NOTHING_SET: CampaignSettings = {
+  name: '',
+  bidMicros: 0n,
+  budgetDailyMicros: null,
+  budgetTotalMicros: null,
+  startsAt: null,
+  endsAt: null,
+  dayparts: [],
+  pacing: 'even',
+  targeting: { keywords: [], categories: [], locations: [], items: [] },
+  placements: [],
+  targetRoas: null,
+  frequencyCap: null,
+}
+
+/** The settings of a new campaign. */
+export const settingsOf = (body: CreateCampaignBody): CampaignSettings => changedSettings(NOTHING_SET, body)
+
+/**
+ * The settings after a change: a field that the body leaves out stays; one that it carries is replaced whole
+ * (a budget without `daily` has no daily limit any more).
+ */
+export function changedSettings(
+  before: CampaignSettings,
+  body: PatchCampaignBody | CreateCampaignBody,
+): CampaignSettings {
+  const { targeting, dayparts, placements, budget } = body
+  return {
+    name: body.name ?? before.name,
+    bidMicros: body.bid === undefined ? before.bidMicros : parseMoney(body.bid),
+    budgetDailyMicros: budget ? optionalMoney(budget.daily) : before.budgetDailyMicros,
+    budgetTotalMicros: budget ? optionalMoney(budget.total) : before.budgetTotalMicros,
+    startsAt: body.startsAt === undefined ? before.startsAt : optionalDate(body.startsAt),
+    endsAt: body.endsAt === undefined ? before.endsAt : optionalDate(body.endsAt),
+    dayparts: dayparts
+      ? dayparts.map((part) => ({
+          days: [...new Set(part.days)].sort((a, b) => a - b),
+          fromMinute: minuteOfDay(part.from),
+          toMinute: minuteOfDay(part.to),
+        }))
+      : before.dayparts,
+    pacing: body.pacing ?? before.pacing,
+    targeting: targeting
+      ? {
+          keywords: (targeting.keywords ?? []).map((keyword) => ({
+            ...keyword,
+            negative: keyword.negative ?? false,
+          })),
+          categories: [...new Set(targeting.categories)],
+          locations: targeting.locations ?? [],
+          items: [...new Set(targeting.items)],
+        }
+      : before.targeting,
+    placements: placements ? [...new Set(placements)] : before.placements,
+    targetRoas: body.targetRoas === undefined ? before.targetRoas : body.targetRoas,
+    frequencyCap: body.frequencyCap === undefined ? before.frequencyCap : body.frequencyCap,
+  }
+}
+
+const optionalMoney = (text: string | undefined): Micros | null =>
+  text === undefined ? null : parseMoney(text)
+const optionalDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
+const minuteOfDay = (clock: string): number => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3))
+const clockOf = (minute: number): string =>
+  `${Math.floor(minute / 60)
+    .toString()
+    .padStart(2, '0')}:${(minute % 60).toString().padStart(2, '0')}`
+
+const EARLIEST_MS = Date.UTC(2000, 0, 1)
+const LATEST_MS = Date.UTC(2200, 0, 1)
+
+/** What is wrong with settings that are each well-formed. Empty: nothing. */
+export function settingsProblems(settings: CampaignSettings): FieldError[] {
+  const problems: FieldError[] = []
+  const { budgetDailyMicros: daily, budgetTotalMicros: total, startsAt, endsAt } = settings
+  if (daily !== null && total !== null && daily > total) {
+    problems.push({ path: '/budget/daily', message: 'must not be more than the total budget' })
+  }
+  for (const [field, at] of [['startsAt', startsAt] as const, ['endsAt', endsAt] as const]) {
+    if (at && !(at.getTime() >= EARLIEST_MS && at.getTime() <= LATEST_MS)) {
+      problems.push({ path: `/${field}`, message: 'must lie between the years 2000 and 2200' })
+    }
+  }
+  if (startsAt && endsAt && endsAt <= startsAt) {
+    problems.push({ path: '/endsAt', message: 'must be later than startsAt' })
+  }
+  return problems
+}
+
+/** What is wrong with a campaign's listings: each must be the merchant's own, and named once. */
+export function listingProblems(listings: readonly string[], own: ReadonlySet<string>): FieldError[] {
+  const seen = new Set<string>()
+  return listings.flatMap((id, index) => {
+    const path = `/listings/${index}`
+    if (seen.has(id)) return [{ path, message: 'repeats a listing' }]
+    seen.add(id)
+    return own.has(id) ? [] : [{ path, message: 'is not a listing of this merchant' }]
+  })
+}
+
+export type CampaignAction = 'activate' | 'pause' | 'archive'
+
+/**
+ * The status after an action, or undefined when the campaign cannot take it: an archived campaign stays archived, and a draft
+ * has nothing to pause. An action that changes nothing answers the status it has.
+ */
+export function statusAfter(status: CampaignStatus, action: CampaignAction): CampaignStatus | undefined {
+  if (action === 'archive') return 'archived'
+  if (status === 'archived') return undefined
+  if (action === 'activate') return 'active'
+  return status === 'draft' ? undefined : 'paused'
+}
+
+/** What a campaign has spent and what it may still draw on. */
+export interface CampaignMeans {
+  readonly spentTodayMicros: Micros
+  readonly spentTotalMicros: Micros
+  readonly walletMicros: Micros
+  readonly timeZone: string
+}
+
+/** The first thing that keeps the campaign from serving now, from the owner's own switches down to money; null when nothing does. */
+export function notServingReason(
+  campaign: CampaignRecord,
+  ads: readonly AdRecord[],
+  means: CampaignMeans,
+  nowMs: number,
+): NotServingReason | null {
+  if (campaign.status !== 'active') return campaign.status
+  if (campaign.startsAt && campaign.startsAt.getTime() > nowMs) return 'not_started'
+  if (campaign.endsAt && campaign.endsAt.getTime() <= nowMs) return 'ended'
+  if (!ads.some((ad) => ad.listingStatus === 'active')) return 'no_active_listing'
+  if (means.walletMicros <= 0n) return 'wallet_empty'
+  if (campaign.budgetTotalMicros !== null && means.spentTotalMicros >= campaign.budgetTotalMicros) {
+    return 'budget_total_spent'
+  }
+  if (campaign.budgetDailyMicros !== null && means.spentTodayMicros >= campaign.budgetDailyMicros) {
+    return 'budget_day_spent'
+  }
+  return withinDayparts(campaign.dayparts, nowMs, means.timeZone) ? null : 'outside_dayparts'
+}
+
+function withinDayparts(dayparts: CampaignRecord['dayparts'], nowMs: number, timeZone: string): boolean {
+  if (dayparts.length === 0) return true
+  const { weekday, minuteOfDay } = localTime(nowMs, timeZone)
+  return dayparts.some(
+    (part) => part.days.includes(weekday) && part.fromMinute <= minuteOfDay && minuteOfDay < part.toMinute,
+  )
+}
+
+/** The campaign as the API answers it. */
+export const campaignAnswer = (
+  campaign: CampaignRecord,
+  ads: readonly AdRecord[],
+  currency: string,
+  means: CampaignMeans,
+  nowMs: number,
+): Campaign => ({
+  id: campaign.id,
+  merchantId: campaign.merchantId,
+  name: campaign.name,
+  status: campaign.status,
+  pricing: campaign.pricing,
+  bid: formatMoney(campaign.bidMicros),
+  currency,
+  budget: {
+    daily: campaign.budgetDailyMicros === null ? null : formatMoney(campaign.budgetDailyMicros),
+    total: campaign.budgetTotalMicros === null ? null : formatMoney(campaign.budgetTotalMicros),
+  },
+  startsAt: campaign.startsAt?.toISOString() ?? null,
+  endsAt: campaign.endsAt?.toISOString() ?? null,
+  dayparts: campaign.dayparts.map((part) => ({
+    days: part.days,
+    from: clockOf(part.fromMinute),
+    to: clockOf(part.toMinute),
+  })),
+  pacing: campaign.pacing,
+  targeting: campaign.targeting,
+  placements: [...campaign.placements],
+  listings: ads.map((ad) => ad.listingId),
+  ads: ads.map((ad) => ({ id: ad.id, listingId: ad.listingId })),
+  targetRoas: campaign.targetRoas,
+  frequencyCap: campaign.frequencyCap,
+  spentToday: formatMoney(means.spentTodayMicros),
+  spentTotal: formatMoney(means.spentTotalMicros),
+  notServing: notServingReason(campaign, ads, means, nowMs),
+  createdAt: campaign.createdAt.toISOString(),
+  updatedAt: campaign.updatedAt.toISOString(),
+})
+
+/** The campaign as the change feed carries it. */
+export const campaignStateOf = (
+  campaign: CampaignRecord,
+  ads: readonly { readonly id: string; readonly listingId: string }[],
+): CampaignState => ({
+  id: campaign.id,
+  merchantId: campaign.merchantId,
+  name: campaign.name,
+  status: campaign.status,
+  pricing: campaign.pricing,
+  bidMicros: campaign.bidMicros.toString(),
+  budgetDailyMicros: campaign.budgetDailyMicros?.toString() ?? null,
+  budgetTotalMicros: campaign.budgetTotalMicros?.toString() ?? null,
+  startsAt: campaign.startsAt?.toISOString() ?? null,
+  endsAt: campaign.endsAt?.toISOString() ?? null,
+  dayparts: campaign.dayparts,
+  pacing: campaign.pacing,
+  targeting: campaign.targeting,
+  placements: [...campaign.placements],
+  targetRoas: campaign.targetRoas,
+  frequencyCap: campaign.frequencyCap,
+  ads: ads.map((ad) => ({ id: ad.id, listingId: ad.listingId })),
+  version: campaign.version,
+})

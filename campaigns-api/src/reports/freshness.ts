@@ -1,0 +1,20 @@
+import { defineQuery } from '@endcap/platform/clickhouse'
+import { z } from 'zod'
+
+const TABLES = ['auctions_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1'] as const
+
+/**
+ * When the newest stored event was received. Only the last day that a table holds is looked at: its end is known without
+ * reading a row, and what came later than that is not older.
+ */
+export const eventsThrough = defineQuery({
+  name: 'report.events_through',
+  params: z.object({}),
+  row: z.object({ eventsThrough: z.string().nullable() }),
+  sql: `select max(through) as eventsThrough from (
+    ${TABLES.map(
+      (table) => `select maxOrNull(received_at) as through from ${table}
+    where toStartOfHour(occurred_at) >= (select toStartOfHour(max(occurred_at)) from ${table}) - toIntervalDay(1)`,
+    ).join('\n    union all\n    ')}
+  )`,
+})

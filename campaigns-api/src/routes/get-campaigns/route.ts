@@ -1,0 +1,43 @@
+import { CAMPAIGN_STATUSES, callerId, campaign, listQuery, page } from '@endcap/contracts'
+import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { z } from 'zod'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { listCampaigns } from '../../store/campaigns.js'
+import { pageOf } from '../page.js'
+import { presentCampaigns } from '../present-campaigns.js'
+import { visibleMerchantIds } from '../visibility.js'
+
+const querystring = listQuery.extend({
+  merchantId: callerId.optional(),
+  status: z.enum(CAMPAIGN_STATUSES).optional(),
+})
+
+export function getCampaigns(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/campaigns',
+    {
+      config: { access: merchantAccess() },
+      schema: {
+        summary: "List campaigns, newest first, each with today's spend and why it is not serving",
+        tags: ['campaigns'],
+        querystring,
+        response: { 200: page(campaign) },
+      },
+    },
+    async ({ caller, query }) => {
+      const rows = await listCampaigns(deps.postgres, {
+        merchantIds: visibleMerchantIds(caller, query.merchantId),
+        status: query.status,
+        after: decodeCursor(query.cursor, callerId),
+        limit: query.limit + 1,
+      })
+      const { items, nextCursor } = pageOf(
+        rows,
+        query.limit,
+        (row) => row,
+        (last) => last.id,
+      )
+      return { items: [...(await presentCampaigns(deps.postgres, items, deps.clock()))], nextCursor }
+    },
+  )
+}

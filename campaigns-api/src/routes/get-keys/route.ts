@@ -1,0 +1,26 @@
+import { apiKey, callerId, listQuery, page } from '@endcap/contracts'
+import { type App, decodeCursor, scopes } from '@endcap/platform/http'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { keyAnswer } from '../../domain/key.js'
+import { listKeys } from '../../store/keys.js'
+import { pageOf } from '../page.js'
+
+export function getKeys(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/keys',
+    {
+      config: { access: scopes('operator') },
+      schema: {
+        summary: 'List API keys, newest first',
+        tags: ['keys'],
+        querystring: listQuery,
+        response: { 200: page(apiKey) },
+      },
+    },
+    async ({ query }) => {
+      const after = decodeCursor(query.cursor, callerId)
+      const rows = await listKeys(deps.postgres, { after, limit: query.limit + 1 })
+      return pageOf(rows, query.limit, keyAnswer, (last) => last.id)
+    },
+  )
+}

@@ -1,0 +1,51 @@
+import { formatMoney, ledgerEntry, listQuery, page } from '@endcap/contracts'
+import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { ledgerAccountId, listWalletEntries } from '@endcap/platform/postgres'
+import { z } from 'zod'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { idParams } from '../id-params.js'
+import { pageOf } from '../page.js'
+import { visibleMerchant } from '../visibility.js'
+
+const entryId = z
+  .string()
+  .regex(/^\d{1,18}$/)
+  .transform(BigInt)
+
+export function getLedger(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/merchants/:id/ledger',
+    {
+      config: { access: merchantAccess() },
+      schema: {
+        summary: "The entries of a merchant's wallet, newest first",
+        tags: ['wallet'],
+        params: idParams,
+        querystring: listQuery,
+        response: { 200: page(ledgerEntry) },
+      },
+    },
+    async ({ caller, params, query }) => {
+      const { id: merchantId, currency } = await visibleMerchant(deps.postgres, caller, params.id)
+      const before = decodeCursor(query.cursor, entryId)
+      const rows = await listWalletEntries(deps.postgres, merchantId, { before, limit: query.limit + 1 })
+      const account = ledgerAccountId({ kind: 'wallet', merchantId, currency })
+      return pageOf(
+        rows,
+        query.limit,
+        (entry) => ({
+          id: entry.id.toString(),
+          transactionId: entry.transactionId,
+          kind: entry.kind,
+          account,
+          amount: formatMoney(entry.amountMicros),
+          currency: entry.currency,
+          reference: entry.reference,
+          occurredAt: entry.occurredAt.toISOString(),
+          createdAt: entry.createdAt.toISOString(),
+        }),
+        (last) => last.id.toString(),
+      )
+    },
+  )
+}

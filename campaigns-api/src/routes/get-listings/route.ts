@@ -1,0 +1,37 @@
+import { callerId, LISTING_STATUSES, listing, listQuery, page } from '@endcap/contracts'
+import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { z } from 'zod'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { listingAnswer } from '../../domain/listing.js'
+import { listListings } from '../../store/listings.js'
+import { pageOf } from '../page.js'
+import { visibleMerchantIds } from '../visibility.js'
+
+const querystring = listQuery.extend({
+  merchantId: callerId.optional(),
+  status: z.enum(LISTING_STATUSES).optional(),
+})
+
+export function getListings(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/listings',
+    {
+      config: { access: merchantAccess() },
+      schema: {
+        summary: 'List listings by merchant and id',
+        tags: ['listings'],
+        querystring,
+        response: { 200: page(listing) },
+      },
+    },
+    async ({ caller, query }) => {
+      const rows = await listListings(deps.postgres, {
+        merchantIds: visibleMerchantIds(caller, query.merchantId),
+        status: query.status,
+        after: decodeCursor(query.cursor, z.tuple([callerId, callerId])),
+        limit: query.limit + 1,
+      })
+      return pageOf(rows, query.limit, listingAnswer, (last) => [last.merchantId, last.id])
+    },
+  )
+}

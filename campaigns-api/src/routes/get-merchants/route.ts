@@ -1,0 +1,30 @@
+import { callerId, listQuery, merchant, page } from '@endcap/contracts'
+import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { merchantAnswer } from '../../domain/merchant.js'
+import { listMerchants } from '../../store/merchants.js'
+import { pageOf } from '../page.js'
+import { visibleMerchantIds } from '../visibility.js'
+
+export function getMerchants(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/merchants',
+    {
+      config: { access: merchantAccess() },
+      schema: {
+        summary: 'List merchants, newest first',
+        tags: ['merchants'],
+        querystring: listQuery,
+        response: { 200: page(merchant) },
+      },
+    },
+    async ({ caller, query }) => {
+      const rows = await listMerchants(deps.postgres, {
+        only: visibleMerchantIds(caller, undefined),
+        after: decodeCursor(query.cursor, callerId),
+        limit: query.limit + 1,
+      })
+      return pageOf(rows, query.limit, merchantAnswer, (last) => last.id)
+    },
+  )
+}

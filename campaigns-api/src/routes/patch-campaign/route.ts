@@ -1,0 +1,22 @@
+import { campaign, patchCampaignBody } from '@endcap/contracts'
+import { type App, merchantAccess } from '@endcap/platform/http'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { idParams } from '../id-params.js'
+import { changeCampaign } from './handler.js'
+
+export function patchCampaign(app: App, deps: CampaignsApiDeps): void {
+  app.patch(
+    '/v1/campaigns/:id',
+    {
+      config: { access: merchantAccess() },
+      schema: {
+        summary: 'Change a campaign; a field that is given is replaced whole',
+        tags: ['campaigns'],
+        params: idParams,
+        body: patchCampaignBody,
+        response: { 200: campaign },
+      },
+    },
+    ({ caller, params, body }) => changeCampaign(deps, caller, params.id, body),
+  )
+}

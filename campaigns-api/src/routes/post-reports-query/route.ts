@@ -1,0 +1,27 @@
+import { reportAnswer, reportQueryBody } from '@endcap/contracts'
+import { type App, merchantAccess } from '@endcap/platform/http'
+import type { FastifyReply } from 'fastify'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { reportCsv } from '../../reports/csv.js'
+import { queryReport } from './handler.js'
+
+export function postReportsQuery(app: App, deps: CampaignsApiDeps): void {
+  app.post(
+    '/v1/reports/query',
+    {
+      config: { access: merchantAccess('reports') },
+      schema: {
+        summary: 'Query a report; `Accept: text/csv` gives its rows as CSV',
+        tags: ['reports'],
+        body: reportQueryBody,
+        response: { 200: reportAnswer },
+      },
+    },
+    async (request, reply) => {
+      const report = await queryReport(deps, request.caller, request.body)
+      if (!request.headers.accept?.toLowerCase().includes('text/csv')) return report
+      // Text goes out as it is: the schema of the answer is that of the JSON.
+      return (reply as FastifyReply).type('text/csv; charset=utf-8').send(reportCsv(report))
+    },
+  )
+}

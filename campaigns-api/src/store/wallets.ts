@@ -1,0 +1,52 @@
+import type { Micros } from '@endcap/contracts'
+import type { Queryable, Transaction } from '@endcap/platform/postgres'
+
+/** What the merchant's campaigns were billed on a budget day ('YYYY-MM-DD' in the merchant's time zone). */
+export async function spentOnDay(db: Queryable, merchantId: string, day: string): Promise<Micros> {
+  const { rows } = await db.query<{ spentMicros: bigint }>(
+    `select coalesce(sum(counter.spent_micros), 0)::bigint as "spentMicros"
+     from campaigns campaign join spend_counters counter on counter.campaign_id = campaign.id and counter.period = $2
+     where campaign.merchant_id = $1`,
+    [merchantId, day],
+  )
+  return rows[0]!.spentMicros
+}
+
+/** A row of `deposits`. */
+export interface DepositRecord {
+  readonly id: string
+  readonly merchantId: string
+  readonly amountMicros: Micros
+  readonly currency: string
+  readonly reference: string
+  readonly createdAt: Date
+}
+
+export async function insertDeposit(tx: Transaction, deposit: DepositRecord): Promise<void> {
+  await tx.query(
+    `insert into deposits (id, merchant_id, amount_micros, currency, reference, created_at)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [
+      deposit.id,
+      deposit.merchantId,
+      deposit.amountMicros,
+      deposit.currency,
+      deposit.reference,
+      deposit.createdAt,
+    ],
+  )
+}
+
+/** Newest first; `after` is the last id of the page before. */
+export async function listDeposits(
+  db: Queryable,
+  page: { readonly merchantId: string; readonly after: string | undefined; readonly limit: number },
+): Promise<readonly DepositRecord[]> {
+  const { rows } = await db.query<DepositRecord>(
+    `select id, merchant_id as "merchantId", amount_micros as "amountMicros", currency, reference, created_at as "createdAt"
+     from deposits where merchant_id = $1 and ($2::text is null or id < $2)
+     order by id desc limit $3`,
+    [page.merchantId, page.after ?? null, page.limit],
+  )
+  return rows
+}
