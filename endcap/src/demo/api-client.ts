@@ -85,3 +85,19 @@ export function createApiClient(options: { baseUrl: string; key: string; connect
     close: () => pool.close(),
   }
 }
+
+/** All items of a paged list. `path` ends in `?` or holds a query already. */
+export async function allPages<T>(api: ApiClient, path: string): Promise<T[]> {
+  const items: T[] = []
+  let cursor: string | null = null
+  do {
+    const page: { items: T[]; nextCursor: string | null } = await api.expect(
+      200,
+      'GET',
+      `${path}&limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+    )
+    items.push(...page.items)
+    cursor = page.nextCursor
+  } while (cursor)
+  return items
+}

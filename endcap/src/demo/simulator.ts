@@ -11,7 +11,6 @@ const ORGANIC_RESULTS = 60
 const SHOPPERS = 2_000
 const DEVICES = ['mobile', 'mobile', 'desktop', 'tablet'] as const
 const LISTINGS_A_CALL = 500
-/** People look for a moment before they click. */
 const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 
@@ -159,7 +158,7 @@ export function createShop(
       tally,
     )
     for (const position of visit.clicked) {
-      await click(slotAt.get(position)!, tally, page, customer, `${options.runId}-${index}`)
+      await click(slotAt.get(position)!, tally, customer, `${options.runId}-${index}`)
       if (visit.bought.includes(position)) {
         await buy(
           random,
@@ -217,7 +216,7 @@ export function createShop(
     tally.eventsAccepted += answer.accepted
   }
 
-  async function click(slot: RankSlot, tally: Tally, _page: RankAnswer, customer: object, batchId: string) {
+  async function click(slot: RankSlot, tally: Tally, customer: object, batchId: string) {
     if (slot.sponsored) {
       const answer = await api.open(slot.clickUrl, { 'user-agent': USER_AGENT })
       const expected = `${options.shopUrl}/p/${slot.listingId}`

@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { startClickHouseHttp } from '@endcap/platform/clickhouse'
+import { isRole, loadConfig, ROLES, type Role } from '@endcap/platform/config'
+import { acquireDataDir, createProcess, runUntilSignal, StartupError } from '@endcap/platform/lifecycle'
+import { createLogger } from '@endcap/platform/logging'
+import type { Command } from 'commander'
+import { startHost } from '../host/start-host.js'
+import { print, printJson } from '../output/print.js'
+import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
+
+interface StartOptions extends CommonOptions {
+  readonly port?: string
+}
+
+export function startCommand(program: Command): void {
+  withCommonOptions(
+    program
+      .command('start')
+      .description('run roles in one process until SIGTERM')
+      .argument('[role...]', `what this process is: ${ROLES.join(', ')}`, ['all'])
+      .option(
+        '--port <port>',
+        'where to listen (default: ENDCAP_PORT, or 8080; 8123 for clickhouse); 0 for any free port',
+      ),
+  ).action(async (names: string[], options: StartOptions) => {
+    const roles = names.map((name): Role => {
+      if (!isRole(name)) throw new UsageError(`there is no role "${name}": the roles are ${ROLES.join(', ')}`)
+      return name
+    })
+    if (roles.length > 1 && (roles.includes('all') || roles.includes('clickhouse'))) {
+      throw new UsageError('all and clickhouse stand alone')
+    }
+    process.exitCode =
+      roles[0] === 'clickhouse' ? await runClickHouse(options) : await runServices(roles, options)
+  })
+}
+
+const overridesOf = (options: StartOptions) => ({
+  ...(options.port === undefined ? {} : { ENDCAP_PORT: options.port }),
+  ...(options.dataDir === undefined ? {} : { ENDCAP_DATA_DIR: options.dataDir }),
+})
+
+async function runServices(roles: readonly Role[], options: StartOptions): Promise<number> {
+  const config = loadConfig(roles, process.env, overridesOf(options))
+  const logger = createLogger({ level: config.logLevel, service: roles.join(',') })
+  const host = await startHost({ config, logger })
+  const ended = runUntilSignal({ ...host.hosted, stop: () => host.stop() }, { logger })
+  if (options.json) {
+    printJson({ url: host.url, roles, pid: process.pid, dataDir: host.dataDir })
+  } else {
+    print(`Endcap (${roles.join(', ')}) answers at ${host.url}`)
+    print(`  documentation  ${host.url}/docs`)
+    print(`  readiness      ${host.url}/readyz`)
+    if (host.operatorKey?.isNew)
+      print(`  operator key   ${host.operatorKey.key} (also in ${join(host.dataDir, 'operator.key')})`)
+  }
+  return ended
+}
+
+/** The in-process ClickHouse engine behind ClickHouse's HTTP interface, for many processes on one machine. */
+async function runClickHouse(options: StartOptions): Promise<number> {
+  const config = loadConfig(['clickhouse'], process.env, overridesOf(options))
+  const logger = createLogger({ level: config.logLevel, service: 'clickhouse' })
+  const dataDir = await acquireDataDir(config.dataDir)
+  try {
+    const server = await startClickHouseHttp({
+      path: join(dataDir.path, 'clickhouse'),
+      host: config.host,
+      port: config.port,
+      logger,
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') throw error
+      throw new StartupError(`Port ${config.port} is taken: choose another with --port.`)
+    })
+    const hosted = createProcess({
+      logger,
+      components: [{ name: 'clickhouse', start: async () => {}, stop: () => server.close() }],
+    })
+    const ended = runUntilSignal(hosted, { logger })
+    await hosted.start()
+    if (options.json)
+      printJson({ url: server.url, roles: ['clickhouse'], pid: process.pid, dataDir: dataDir.path })
+    else print(`ClickHouse's HTTP interface answers at ${server.url}`)
+    return await ended
+  } finally {
+    await dataDir.release()
+  }
+}

@@ -1,0 +1,55 @@
+import { verify } from '@endcap/pipeline'
+import Table from 'cli-table3'
+import type { Command } from 'commander'
+import { withPorts } from '../host/with-ports.js'
+import { print, printJson } from '../output/print.js'
+import { startProgress } from '../output/progress.js'
+import { type CommonOptions, withCommonOptions } from './options.js'
+
+export function verifyCommand(program: Command): void {
+  withCommonOptions(
+    program
+      .command('verify')
+      .description(
+        'recount everything from the log, Postgres and ClickHouse; exit 1 if a pair does not agree',
+      ),
+  ).action(async (options: CommonOptions) => {
+    const result = await withPorts(
+      options,
+      ['postgres', 'clickhouse', 'log'],
+      async ({ ports, config, secrets, clock, logger }) => {
+        const progress = startProgress('Recounting')
+        try {
+          return await verify(
+            { ...ports, tokenKeys: secrets.tokenKeys, clock, logger },
+            { onProgress: progress.update },
+          )
+        } finally {
+          progress.end()
+        }
+      },
+    )
+    if (options.json) printJson(result)
+    else printChecks(result)
+    process.exitCode = result.ok ? 0 : 1
+  })
+}
+
+export interface CheckList {
+  readonly ok: boolean
+  readonly checks: readonly {
+    readonly name: string
+    readonly left: string
+    readonly right: string
+    readonly ok: boolean
+  }[]
+}
+
+/** One line a check, for people. */
+export function printChecks(result: CheckList): void {
+  const table = new Table({ head: ['check', 'left', 'right', ''], style: { head: [], border: [] } })
+  for (const check of result.checks)
+    table.push([check.name, check.left, check.right, check.ok ? 'ok' : 'DIFFERS'])
+  print(table.toString())
+  print(result.ok ? 'All agree.' : 'Some do not agree.')
+}

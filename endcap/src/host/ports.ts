@@ -1,0 +1,156 @@
+import { join } from 'node:path'
+import type { Clock } from '@endcap/contracts'
+import { TOPIC_SPECS } from '@endcap/contracts'
+import { type ClickHouse, createClickHouse, migrateClickHouse } from '@endcap/platform/clickhouse'
+import type { Config } from '@endcap/platform/config'
+import {
+  createDirectSink,
+  createEmbeddedLog,
+  createKafkaLog,
+  createSpool,
+  type EventLog,
+  type EventSink,
+} from '@endcap/platform/event-log'
+import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
+import {
+  connectPostgres,
+  migratePostgres,
+  type Postgres,
+  startEmbeddedPostgres,
+} from '@endcap/platform/postgres'
+import { createMemoryStateStore, createRedisStateStore, type StateStore } from '@endcap/platform/state-store'
+
+/** What is open in this process; each part is there when a role of the process needs it. */
+export interface Ports {
+  readonly postgres: Postgres
+  readonly clickhouse: ClickHouse
+  readonly log: EventLog
+  readonly state: StateStore
+  /** Where ad-servers put events: the embedded log itself, or a spool on disk that is shipped to Kafka. */
+  readonly sink: EventSink
+  /** The spool's shipper, when there is one. */
+  readonly components: readonly Component[]
+  /** Closes all in the reverse order; ends the embedded Postgres. */
+  close(): Promise<void>
+}
+
+export type PortName = 'postgres' | 'clickhouse' | 'log' | 'state' | 'sink'
+
+export interface PortsOptions {
+  readonly config: Config
+  readonly dataDir: string
+  readonly needs: ReadonlySet<PortName>
+  /** Apply migrations and make topics: the embedded mode, and `endcap migrate`. */
+  readonly migrate: boolean
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Opens the adapters that the configuration chooses: a server where an address is given, else the embedded one.
+ * When one can't be opened, those that are open are closed again.
+ */
+export async function openPorts({
+  config,
+  dataDir,
+  needs,
+  migrate,
+  clock,
+  logger,
+}: PortsOptions): Promise<Ports> {
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+
+  async function openPostgres(): Promise<Postgres> {
+    let url = config.databaseUrl
+    if (!url) {
+      const server = await startEmbeddedPostgres({ dir: join(dataDir, 'postgres'), logger })
+      closers.push(() => server.stop())
+      url = server.url
+    }
+    if (migrate) await migratePostgres(url)
+    const postgres = await connectPostgres({ url, applicationName: 'endcap', logger })
+    closers.push(() => postgres.close())
+    return postgres
+  }
+
+  async function openClickHouse(): Promise<ClickHouse> {
+    const address = config.clickhouseUrl
+      ? { url: config.clickhouseUrl }
+      : { path: join(dataDir, 'clickhouse') }
+    const clickhouse = await createClickHouse(address, { logger, clock })
+    closers.push(() => clickhouse.close())
+    if (migrate) await migrateClickHouse(clickhouse)
+    return clickhouse
+  }
+
+  async function openLog(): Promise<EventLog> {
+    const log = config.kafkaBrokers
+      ? await createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
+      : await createEmbeddedLog({ dir: join(dataDir, 'log'), clock, logger })
+    closers.push(() => log.close())
+    if (migrate) await log.ensureTopics(TOPIC_SPECS)
+    return log
+  }
+
+  async function openState(): Promise<StateStore> {
+    const state = config.redisUrl
+      ? await createRedisStateStore({ url: config.redisUrl, logger })
+      : createMemoryStateStore({ clock })
+    closers.push(() => state.close())
+    return state
+  }
+
+  try {
+    const postgres = needs.has('postgres') ? await openPostgres() : unopened<Postgres>('postgres')
+    const clickhouse = needs.has('clickhouse') ? await openClickHouse() : unopened<ClickHouse>('clickhouse')
+    const log = needs.has('log') || needs.has('sink') ? await openLog() : unopened<EventLog>('log')
+    const state = needs.has('state') ? await openState() : unopened<StateStore>('state')
+    if (!needs.has('sink')) {
+      return {
+        postgres,
+        clickhouse,
+        log,
+        state,
+        sink: unopened<EventSink>('sink'),
+        components: [],
+        close: closeAll,
+      }
+    }
+    if (!config.kafkaBrokers) {
+      return {
+        postgres,
+        clickhouse,
+        log,
+        state,
+        sink: createDirectSink(log),
+        components: [],
+        close: closeAll,
+      }
+    }
+    const spool = await createSpool({
+      dir: join(dataDir, 'spool'),
+      target: log,
+      clock,
+      maxBytes: config.spoolMaxBytes,
+      logger,
+    })
+    return { postgres, clickhouse, log, state, sink: spool, components: [spool], close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+/** Stands for a port that no role of this process asked for: using it is a fault in the wiring. */
+function unopened<T extends object>(name: PortName): T {
+  return new Proxy({} as T, {
+    get(_, property) {
+      if (property === 'then') return undefined
+      throw new Error(`the port "${name}" is not open in this process`)
+    },
+  })
+}

@@ -1,0 +1,20 @@
+import type { Role } from '@endcap/platform/config'
+import type { PortName } from './ports.js'
+
+/** The services that `endcap start` can host, and the ports that each needs. */
+export const SERVICE_PORTS = {
+  'campaigns-api': ['postgres', 'clickhouse'],
+  orders: ['postgres'],
+  'ad-server': ['postgres', 'log', 'sink', 'state'],
+  pipeline: ['postgres', 'clickhouse', 'log', 'state'],
+} as const satisfies Partial<Record<Role, readonly PortName[]>>
+
+export type ServiceName = keyof typeof SERVICE_PORTS
+export const SERVICE_NAMES = Object.keys(SERVICE_PORTS) as ServiceName[]
+
+/** `all` is every service; `clickhouse` hosts none. */
+export const servicesOf = (roles: readonly Role[]): ServiceName[] =>
+  roles.includes('all') ? [...SERVICE_NAMES] : SERVICE_NAMES.filter((name) => roles.includes(name))
+
+export const portsOf = (services: readonly ServiceName[]): ReadonlySet<PortName> =>
+  new Set(services.flatMap((name) => SERVICE_PORTS[name] as readonly PortName[]))

@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createAdServer } from '@endcap/ad-server'
+import { createCampaignsApi } from '@endcap/campaigns-api'
+import { createIdSource, systemClock } from '@endcap/contracts'
+import { createOrders } from '@endcap/orders'
+import { createPipeline } from '@endcap/pipeline'
+import type { Config } from '@endcap/platform/config'
+import { createHttpApp, type KeyVerifier } from '@endcap/platform/http'
+import {
+  acquireDataDir,
+  type Component,
+  createHttpComponent,
+  createProcess,
+  type HostedProcess,
+  type Service,
+} from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
+import { createMetrics, createMetricsServer } from '@endcap/platform/metrics'
+import { createKeyVerifier } from '@endcap/platform/postgres'
+import { type LocalSecrets, localSecrets } from './local-secrets.js'
+import { ensureOperatorKey } from './operator-key.js'
+import { openPorts, type Ports } from './ports.js'
+import { portsOf, type ServiceName, servicesOf } from './roles.js'
+import { VERSION } from './version.js'
+
+/** A process that hosts services: started, but not yet listening for signals. */
+export interface Host {
+  /** Where it answers, such as http://127.0.0.1:8080. */
+  readonly url: string
+  readonly ports: Ports
+  readonly secrets: LocalSecrets
+  readonly hosted: HostedProcess
+  readonly dataDir: string
+  /** Undefined when this data directory holds none. */
+  readonly operatorKey: { readonly key: string; readonly isNew: boolean } | undefined
+  /** Stops the services, closes the ports, frees the data directory. */
+  stop(): Promise<boolean>
+}
+
+export interface HostOptions {
+  readonly config: Config
+  readonly logger: Logger
+}
+
+const OPENAPI_DESCRIPTION =
+  'Sponsored slots for online marketplaces: campaigns, ranked slots, events, orders and reports.'
+
+/**
+ * Opens the ports that the configured roles need, composes their services behind one HTTP server, and starts all.
+ * @throws StartupError, ConfigError or PostgresUnavailableError with one sentence when it can't; nothing stays open then
+ */
+export async function startHost({ config, logger }: HostOptions): Promise<Host> {
+  const services = servicesOf(config.roles)
+  const clock = systemClock
+  const ids = createIdSource()
+  const dataDir = await acquireDataDir(config.dataDir)
+  let ports: Ports | undefined
+  try {
+    const secrets = await secretsOf(config, dataDir.path)
+    const needs = portsOf(services)
+    ports = await openPorts({
+      config,
+      dataDir: dataDir.path,
+      needs,
+      migrate: config.roles.includes('all'),
+      clock,
+      logger,
+    })
+    const operatorKey = needs.has('postgres')
+      ? await ensureOperatorKey(ports.postgres, dataDir.path, { clock, ids })
+      : undefined
+    const port = config.port === 0 ? await freePort(config.host) : config.port
+    const publicUrl =
+      config.settings.get('ENDCAP_PUBLIC_URL')?.text ?? `http://${urlHost(config.host)}:${port}`
+    const built = compose(services, { config, ports, secrets, publicUrl, dataDir: dataDir.path, logger })
+    const hosted: HostedProcess = await built.host(port)
+    await hosted.start()
+    const url = built.address()
+    await writeFile(join(dataDir.path, URL_FILE), `${url}\n`, { mode: 0o600 })
+    const openedPorts = ports
+    return {
+      url,
+      ports,
+      secrets,
+      hosted,
+      dataDir: dataDir.path,
+      operatorKey,
+      async stop() {
+        const clean = await hosted.stop()
+        await openedPorts.close()
+        await dataDir.release()
+        return clean
+      },
+    }
+  } catch (error) {
+    await ports?.close()
+    await dataDir.release()
+    throw error
+  }
+}
+
+/** Where the process that holds a data directory answers; read by commands that want to talk to it. */
+export const URL_FILE = 'endcap.url'
+
+interface ComposeDeps {
+  readonly config: Config
+  readonly ports: Ports
+  readonly secrets: LocalSecrets
+  readonly publicUrl: string
+  readonly dataDir: string
+  readonly logger: Logger
+}
+
+function compose(services: readonly ServiceName[], deps: ComposeDeps) {
+  const { config, ports, secrets, publicUrl, dataDir, logger } = deps
+  const clock = systemClock
+  const ids = createIdSource()
+  const registry = createMetrics({ service: config.roles.join(',') })
+  const shared = { ...ports, ...secrets, clock, ids, randomBytes, random: Math.random, logger, registry }
+  const adServer = services.includes('ad-server')
+    ? createAdServer({ ...shared, publicUrl, dataDir })
+    : undefined
+  const hostedServices: Service[] = services.map((name) => {
+    switch (name) {
+      case 'ad-server':
+        return adServer!
+      case 'campaigns-api':
+        return createCampaignsApi(shared)
+      case 'orders':
+        return createOrders(shared)
+      case 'pipeline':
+        return createPipeline({ ...shared, trainCron: config.trainCron })
+    }
+  })
+  const verifyKey = keyVerifier(services, ports, adServer?.verifyKey)
+  let address = () => ''
+
+  async function host(port: number): Promise<HostedProcess> {
+    let hosted: HostedProcess | undefined
+    const app = await createHttpApp({
+      service: config.roles.join(','),
+      logger,
+      registry,
+      ids,
+      clock,
+      verifyKey,
+      readiness: async () => (await hosted?.readiness()) ?? { process: 'starting' },
+      trustedProxies: config.trustedProxies,
+      openapi: { title: 'Endcap', version: VERSION, description: OPENAPI_DESCRIPTION },
+    })
+    for (const service of hostedServices) service.routes(app)
+    const http = createHttpComponent({ app, host: config.host, port })
+    address = () => http.address()
+    const components: Component[] = [
+      ...ports.components,
+      ...hostedServices.flatMap((service) => service.components),
+      http,
+    ]
+    if (config.metricsPort !== undefined) {
+      components.push(createMetricsServer({ registry, host: config.host, port: config.metricsPort }))
+    }
+    hosted = createProcess({ components, logger })
+    return hosted
+  }
+
+  return { host, address: () => address() }
+}
+
+/** The ad-server knows keys from its index, also while Postgres is away; a key that it has not heard of yet is looked up. */
+function keyVerifier(
+  services: readonly ServiceName[],
+  ports: Ports,
+  fromIndex: KeyVerifier | undefined,
+): KeyVerifier {
+  const onlyServes = services.every((name) => name === 'ad-server')
+  if (fromIndex && onlyServes) return fromIndex
+  const fromPostgres = createKeyVerifier(ports.postgres, systemClock)
+  if (!fromIndex) return fromPostgres
+  return async (key) => (await fromIndex(key)) ?? fromPostgres(key)
+}
+
+/** The keys in force: the configured ones, or those of the data directory. */
+export async function secretsOf(config: Config, dataDir: string): Promise<LocalSecrets> {
+  if (config.tokenKeys && config.identityKey)
+    return { tokenKeys: config.tokenKeys, identityKey: config.identityKey }
+  const local = await localSecrets(dataDir)
+  return {
+    tokenKeys: config.tokenKeys ?? local.tokenKeys,
+    identityKey: config.identityKey ?? local.identityKey,
+  }
+}
+
+const urlHost = (host: string): string =>
+  host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
+
+/** A port that is free now: the public address must be known before the server listens. */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, host, () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}

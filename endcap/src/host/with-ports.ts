@@ -1,0 +1,59 @@
+import { type Clock, systemClock } from '@endcap/contracts'
+import { type Config, loadConfig } from '@endcap/platform/config'
+import { acquireDataDir } from '@endcap/platform/lifecycle'
+import { createLogger, type Logger } from '@endcap/platform/logging'
+import type { CommonOptions } from '../commands/options.js'
+import type { LocalSecrets } from './local-secrets.js'
+import { openPorts, type PortName, type Ports } from './ports.js'
+import { secretsOf } from './start-host.js'
+
+export interface PortsContext {
+  readonly ports: Ports
+  readonly config: Config
+  readonly secrets: LocalSecrets
+  readonly dataDir: string
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** The configuration of a command that is not a server: that of role `all`, so that embedded servers may stand in. */
+export const commandConfig = (options: CommonOptions): Config =>
+  loadConfig(
+    ['all'],
+    { ENDCAP_LOG_LEVEL: 'warn', ...process.env },
+    options.dataDir ? { ENDCAP_DATA_DIR: options.dataDir } : {},
+  )
+
+/**
+ * Opens the named ports for one command and closes them after it. The embedded ones need the data directory for themselves.
+ * @throws StartupError when another process holds the data directory
+ */
+export async function withPorts<T>(
+  options: CommonOptions & { readonly migrate?: boolean },
+  needs: readonly PortName[],
+  work: (context: PortsContext) => Promise<T>,
+): Promise<T> {
+  const config = commandConfig(options)
+  const logger = createLogger({ level: config.logLevel, service: 'endcap' })
+  const clock = systemClock
+  const dataDir = await acquireDataDir(config.dataDir)
+  try {
+    const secrets = await secretsOf(config, dataDir.path)
+    const ports = await openPorts({
+      config,
+      dataDir: dataDir.path,
+      needs: new Set(needs),
+      // A server's schema is changed by `endcap migrate` only; the embedded one is this installation's own.
+      migrate: options.migrate ?? config.databaseUrl === undefined,
+      clock,
+      logger,
+    })
+    try {
+      return await work({ ports, config, secrets, dataDir: dataDir.path, clock, logger })
+    } finally {
+      await ports.close()
+    }
+  } finally {
+    await dataDir.release()
+  }
+}
