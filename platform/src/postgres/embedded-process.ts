@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { access, constants, readFile, stat } from 'node:fs/promises'
+import { access, constants, readFile, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -44,13 +44,31 @@ export interface Postmaster {
 
 /** The server that runs on a data directory; undefined when none does, or when its note names a stranger's process by now. */
 export async function readPostmaster(data: string): Promise<Postmaster | undefined> {
-  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined)
+  const note = await readNote(data)
+  return note && (await isServerOf(note.pid, data)) ? note : undefined
+}
+
+/**
+ * Deletes the note of a server that is gone when its pid belongs to somebody else by now: Postgres would take that process for
+ * the server and refuse to start. (Whether old backends still use the data it finds out by other means.)
+ */
+export async function forgetStranger(data: string): Promise<void> {
+  const note = await readNote(data)
+  if (note && !(await isServerOf(note.pid, data))) await rm(join(data, NOTE), { force: true })
+}
+
+const NOTE = 'postmaster.pid'
+
+async function readNote(data: string): Promise<Postmaster | undefined> {
+  const text = await readFile(join(data, NOTE), 'utf8').catch(() => undefined)
   const lines = text?.split('\n') ?? []
   const pid = Number(lines[0])
   if (!Number.isInteger(pid) || pid <= 1 || !(await isRunning(pid))) return undefined
-  if (!(await commandLineOf(pid)).includes(` -D ${data}`)) return undefined
   return { pid, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' }
 }
+
+const isServerOf = async (pid: number, data: string): Promise<boolean> =>
+  (await commandLineOf(pid)).includes(` -D ${data} `)
 
 interface ServerUser {
   readonly uid: number

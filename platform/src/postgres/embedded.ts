@@ -79,6 +79,8 @@ async function start(
   if (left) {
     logger.info({ pid: left.pid }, 'stopping the Postgres server that a dead process left behind')
     await stopServer(left.pid, paths.data)
+  } else {
+    await forgetStranger(paths.data)
   }
   const remembered = await readSettings(paths.settings)
   const password = remembered?.password ?? randomBytes(24).toString('base64url')
@@ -90,7 +92,7 @@ async function start(
       `${paths.settings}, which holds the password of the data beside it, is missing`,
     )
   }
-  const running = await launch(binaries, paths, await choosePort(port, remembered?.port))
+  const running = await launchPatiently(binaries, paths, await choosePort(port, remembered?.port))
   await writeSettings(paths.settings, { port: running.port, password })
 
   // Should the process end without stop(), the server must not stay: SIGINT is its fast shutdown.
@@ -191,6 +193,27 @@ const SERVER_SETTINGS = {
   log_checkpoints: 'off',
 } as const
 
+/**
+ * Tries again what ends by itself: backends of a killed server that are still on their way out. Anything else is final.
+ */
+async function launchPatiently(
+  binaries: PostgresBinaries,
+  paths: { readonly data: string; readonly log: string },
+  port: number,
+): Promise<Postmaster> {
+  const deadline = Date.now() + STOP_TIMEOUT_MS
+  for (;;) {
+    try {
+      return await launch(binaries, paths, port)
+    } catch (error) {
+      const leaving =
+        error instanceof PostgresUnavailableError && /shared memory block .*in use/.test(error.message)
+      if (!leaving || Date.now() > deadline) throw error
+      await delay(100)
+    }
+  }
+}
+
 async function launch(
   binaries: PostgresBinaries,
   paths: { readonly data: string; readonly log: string },
@@ -227,7 +250,7 @@ async function launch(
         return running
       }
       if (ended !== undefined) {
-        const reason = lastLine((await readFile(paths.log, 'utf8')).slice(logStart)) || ended
+        const reason = startFailure((await readFile(paths.log)).subarray(logStart).toString('utf8')) || ended
         throw new PostgresUnavailableError(`the embedded Postgres server did not start: ${reason}`)
       }
       if (Date.now() > deadline) {
@@ -296,5 +319,11 @@ const exists = (file: string): Promise<boolean> =>
     () => true,
     () => false,
   )
+
+/** The first line in which the server says why it gave up. */
+function startFailure(log: string): string {
+  const fatal = /^.*?(?:FATAL|PANIC): +(.*)$/m.exec(log)?.[1]
+  return fatal ?? lastLine(log)
+}
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? ''
