@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { TOPICS, type Topic } from '@endcap/contracts'
+import type { EventLog } from '@endcap/platform/event-log'
+import type { Postgres } from '@endcap/platform/postgres'
+import { BILLING_CONSUMER } from '../billing/bill-records.js'
+
+export interface SettleDeps {
+  readonly postgres: Postgres
+  readonly log: EventLog
+}
+
+/** Something was still on its way at the deadline. */
+export class NotSettledError extends Error {
+  override readonly name = 'NotSettledError'
+}
+
+const POLL_MS = 50
+const INGEST_GROUP = 'ingest'
+const INGESTED_TOPICS: readonly Topic[] = [
+  TOPICS.auctions,
+  TOPICS.interactions,
+  TOPICS.orders,
+  TOPICS.charges,
+]
+
+/**
+ * Resolves when everything in the log has been billed, the outbox is empty and ingest has stored the log in ClickHouse, in this
+ * order: each fills the next. With traffic going on, that may be never.
+ *
+ * @throws NotSettledError naming what is still on its way after `timeoutMs`
+ */
+export async function waitUntilSettled(deps: SettleDeps, timeoutMs: number): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const waitingFor = await unsettled(deps)
+    if (waitingFor === undefined) return
+    if (performance.now() > deadline)
+      throw new NotSettledError(`after ${timeoutMs} ms still waiting for ${waitingFor}`)
+    await delay(POLL_MS)
+  }
+}
+
+async function unsettled({ postgres, log }: SettleDeps): Promise<string | undefined> {
+  const { rows: offsets } = await postgres.query<{ partition: number; next: bigint }>(
+    'select partition, next_offset as next from consumer_offsets where consumer = $1 and topic = $2',
+    [BILLING_CONSUMER, TOPICS.interactions],
+  )
+  const billed = new Map(offsets.map(({ partition, next }) => [partition, next]))
+  const unbilled = await behind(log, TOPICS.interactions, billed)
+  if (unbilled > 0n) return `billing: ${unbilled} interactions to go`
+
+  const { rows: outbox } = await postgres.query<{ waiting: bigint }>('select count(*) as waiting from outbox')
+  if (outbox[0]!.waiting > 0n) return `the outbox: ${outbox[0]!.waiting} events to go`
+
+  for (const topic of INGESTED_TOPICS) {
+    const committed = await log.committed(INGEST_GROUP, topic)
+    const stored = new Map([...committed].map(([partition, { next }]) => [partition, next]))
+    const missing = await behind(log, topic, stored)
+    if (missing > 0n) return `ingest: ${missing} records of ${topic} to go`
+  }
+  return undefined
+}
+
+/** How many offsets of a topic lie beyond the given ones. */
+async function behind(log: EventLog, topic: Topic, next: ReadonlyMap<number, bigint>): Promise<bigint> {
+  let total = 0n
+  for (const { partition, first, end } of await log.ranges(topic)) {
+    const done = next.get(partition) ?? first
+    if (done < end) total += end - done
+  }
+  return total
+}
