@@ -8,6 +8,7 @@ import { acquireDataDir, type DataDir } from '../lifecycle/data-dir.js'
 import { PostgresUnavailableError } from './connect.js'
 import {
   findBinaries,
+  forgetStranger,
   type PostgresBinaries,
   type Postmaster,
   readPostmaster,
