@@ -4,14 +4,7 @@ import type { Component } from '../lifecycle/component.js'
 import type { DiskIo } from './embedded/files.js'
 import { createEmbeddedLog, type EmbeddedLog } from './embedded-log.js'
 import { LogWriteError } from './errors.js'
-import {
-  BackPressureError,
-  type Batch,
-  type Consumer,
-  type Durability,
-  type EventLog,
-  type NewRecord,
-} from './event-log.js'
+import type { Batch, Consumer, Durability, EventLog, NewRecord } from './event-log.js'
 import { recordBytes } from './limits.js'
 import type { LogLogger } from './logger.js'
 
@@ -48,6 +41,7 @@ export interface SpoolOptions {
 }
 
 export interface Spool extends EventSink, Component {
+  problem(): string | undefined
   /** Bytes on disk and records not yet sent. */
   backlog(): Promise<{ bytes: number; records: bigint }>
 }

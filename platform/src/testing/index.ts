@@ -1,3 +1,9 @@
+export {
+  startTestClickHouse,
+  startTestClickHouseHttp,
+  type TestClickHouse,
+  type TestClickHouseHttp,
+} from './clickhouse.js'
+export { installKafka, kafkaAvailable, startKafka, type TestKafka } from './kafka.js'
 export { startTestPostgres, type TestPostgres } from './postgres.js'
 export { redisAvailable, startRedis, type TestRedis } from './redis.js'
-export { startTestClickHouse, startTestClickHouseHttp, type TestClickHouse, type TestClickHouseHttp } from './clickhouse.js'
