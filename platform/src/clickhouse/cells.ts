@@ -31,9 +31,9 @@ export function toDateTime64(instantMs: number): string {
   return `${text.slice(0, 10)} ${text.slice(11, 23)}`
 }
 
-/** What DateTime64(3) holds for sure, from the epoch on. */
+/** What DateTime64(3) and the DateTime of its hour both hold (DateTime ends in 2106). */
 export const MIN_INSTANT_MS = Date.UTC(1970, 0, 1)
-export const MAX_INSTANT_MS = Date.UTC(2299, 0, 1)
+export const MAX_INSTANT_MS = Date.UTC(2100, 0, 1)
 
 /** A value that its column cannot hold. The row must not be sent: it would fail every row beside it. */
 export class CellError extends Error {
@@ -44,7 +44,7 @@ export class CellError extends Error {
 export function instantForCell(text: string): string {
   const instantMs = Date.parse(text)
   if (!(instantMs >= MIN_INSTANT_MS && instantMs < MAX_INSTANT_MS))
-    throw new CellError(`"${text.slice(0, 40)}" is not an instant from 1970 on`)
+    throw new CellError(`"${text.slice(0, 40)}" is not an instant of 1970-2099`)
   return toDateTime64(instantMs)
 }
 

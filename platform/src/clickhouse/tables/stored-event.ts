@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { countCell, instantMsCell, instantMsParam } from '../cells.js'
+import { countCell, instantMsCell, toDateTime64 } from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { identifier } from '../sql-text.js'
 
@@ -27,20 +27,31 @@ export const eventReads = (table: string) => ({
     sql: `select max(received_at) as receivedThroughMs from ${identifier(table)}`,
   }),
   /**
-   * Which of these ids other batches have stored. An event's `occurred_at` never changes, so that [from, to] of the ids asked for
-   * holds every copy, and the primary key leaves only a few granules to read.
+   * Which of these ids other batches have stored. `atMs`: when the events occurred; that never changes, so every copy of an event
+   * lies in its hour, and the primary key (hour, event id) leads to a few granules however far apart the hours are.
    */
   idsOfOtherBatches: defineQuery({
     name: `${table}.ids_of_other_batches`,
-    params: z.object({
-      fromMs: instantMsParam,
-      toMs: instantMsParam,
-      batch: z.string(),
-      ids: z.array(z.string()),
-    }),
+    params: z
+      .object({ batch: z.string(), ids: z.array(z.string()), atMs: z.array(z.int()).min(1) })
+      .transform(({ batch, ids, atMs }) => ({ batch, ids, ...hoursOf(atMs) })),
     row: z.object({ eventId: z.string() }),
     sql: `select distinct event_id as eventId from ${identifier(table)}
-      where occurred_at >= {fromMs:DateTime64(3, 'UTC')} and occurred_at <= {toMs:DateTime64(3, 'UTC')}
+      where occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at <= {to:DateTime64(3, 'UTC')}
+        and toStartOfHour(occurred_at) in {hours:Array(DateTime('UTC'))}
         and source_batch != {batch:String} and event_id in {ids:Array(String)}`,
   }),
 })
+
+const HOUR_MS = 3_600_000
+
+function hoursOf(atMs: readonly number[]): { from: string; to: string; hours: string[] } {
+  const hours = [...new Set(atMs.map((instantMs) => Math.floor(instantMs / HOUR_MS)))].sort((a, b) => a - b)
+  const first = hours[0]! * HOUR_MS
+  const last = hours.at(-1)! * HOUR_MS + HOUR_MS - 1
+  return {
+    from: toDateTime64(first),
+    to: toDateTime64(last),
+    hours: hours.map((hour) => toDateTime64(hour * HOUR_MS).slice(0, 19)),
+  }
+}

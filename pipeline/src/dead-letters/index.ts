@@ -1,0 +1,2 @@
+export * from './dead-letter.js'
+export * from './dead-letters.js'

@@ -1,0 +1,31 @@
+/** Why a record is not stored, and is kept in the dead-letter topic instead. */
+export const DEAD_LETTER_REASONS = [
+  'not_json',
+  'unknown_type',
+  'invalid_event',
+  'value_out_of_range',
+] as const
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number]
+
+/**
+ * What a step made of one record. That the whole range must be tried again is no outcome of a record: ClickHouse's error is thrown,
+ * and the log brings the same range once more.
+ */
+export type Outcome<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'drop'; readonly reason: 'duplicate' }
+  | {
+      readonly kind: 'deadLetter'
+      readonly reason: DeadLetterReason
+      readonly detail: string
+      readonly step: string
+    }
+
+export const ok = <T>(value: T): Outcome<T> => ({ kind: 'ok', value })
+export const drop = (reason: 'duplicate'): Outcome<never> => ({ kind: 'drop', reason })
+export const deadLetter = (step: string, reason: DeadLetterReason, detail: string): Outcome<never> => ({
+  kind: 'deadLetter',
+  reason,
+  detail,
+  step,
+})
