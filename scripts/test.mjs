@@ -12,7 +12,9 @@ function run(label, command, args, options = {}) {
   const startedAt = Date.now()
   process.stderr.write(`\n== ${label}\n`)
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
-  process.stderr.write(`== ${label}: ${status === 0 ? 'ok' : `failed (${status})`} in ${Math.round((Date.now() - startedAt) / 1000)} s\n`)
+  process.stderr.write(
+    `== ${label}: ${status === 0 ? 'ok' : `failed (${status})`} in ${Math.round((Date.now() - startedAt) / 1000)} s\n`,
+  )
   return status === 0
 }
 
@@ -22,10 +24,15 @@ const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status
 function installRedis() {
   if (has('redis-server') || !has('apt-get') || process.getuid?.() !== 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  run('install redis-server', 'sh', ['-c', 'apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server'], {
-    env,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  run(
+    'install redis-server',
+    'sh',
+    ['-c', 'apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server'],
+    {
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
 }
 
 /** Kafka's own jars come from Maven Central into .cache/, once. */
@@ -46,10 +53,18 @@ installRedis()
 installKafka()
 
 const resultFile = `${root}.cache/vitest.json`
-const passed = run('tests', bin('vitest'), ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`, ...filters])
+const passed = run('tests', bin('vitest'), [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${resultFile}`,
+  ...filters,
+])
 const result = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined
 const failedSteps = steps.filter((ok) => !ok).length
 const okSteps = steps.length - failedSteps
 const failed = failedSteps + (result?.numFailedTests ?? 0) + (passed || result?.numFailedTests ? 0 : 1)
-console.log(`\n${okSteps + (result?.numPassedTests ?? 0)} passed, ${failed} failed, ${result?.numPendingTests ?? 0} skipped`)
+console.log(
+  `\n${okSteps + (result?.numPassedTests ?? 0)} passed, ${failed} failed, ${result?.numPendingTests ?? 0} skipped`,
+)
 process.exit(failed === 0 ? 0 : 1)

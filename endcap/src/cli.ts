@@ -1,3 +1,4 @@
+import { EndcapError } from '@endcap/contracts'
 import { ConfigError } from '@endcap/platform/config'
 import { StartupError } from '@endcap/platform/lifecycle'
 import { PostgresUnavailableError } from '@endcap/platform/postgres'
@@ -73,4 +74,5 @@ const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
   error instanceof StartupError ||
   error instanceof ConfigError ||
+  error instanceof EndcapError ||
   error instanceof PostgresUnavailableError

@@ -14,10 +14,14 @@ export function deadLettersCommand(program: Command): void {
     command
       .command('list')
       .description('dead letters, oldest first')
-      .option('--limit <n>', 'at most this many', wholeNumber('--limit', 1, 10_000), 100),
-  ).action((options: CommonOptions & { limit: number }) =>
+      .option('--limit <n>', 'at most this many', wholeNumber('--limit', 1, 200), 50)
+      .option('--cursor <cursor>', 'where the page before ended'),
+  ).action((options: CommonOptions & { limit: number; cursor?: string }) =>
     withPorts(options, ['log'], async ({ ports }) => {
-      const letters = await listDeadLetters(ports.log, { limit: options.limit })
+      const letters = await listDeadLetters(ports.log, {
+        limit: options.limit,
+        ...(options.cursor !== undefined && { cursor: options.cursor }),
+      })
       if (options.json) return printJson(letters)
       if (letters.items.length === 0) return print('There are no dead letters.')
       const table = new Table({
@@ -25,7 +29,7 @@ export function deadLettersCommand(program: Command): void {
         style: { head: [], border: [] },
       })
       for (const letter of letters.items) {
-        table.push([letter.id, letter.topic, letter.reason, letter.deadAt, letter.replayed ? 'yes' : ''])
+        table.push([letter.id, letter.topic, letter.reason, letter.at, letter.replayed ? 'yes' : ''])
       }
       print(table.toString())
     }),
@@ -35,7 +39,6 @@ export function deadLettersCommand(program: Command): void {
     (id: string, options: CommonOptions) =>
       withPorts(options, ['log'], async ({ ports }) => {
         const letter = await showDeadLetter(ports.log, id)
-        if (!letter) throw new UsageError(`there is no dead letter ${id}: see endcap dlq list`)
         if (options.json) printJson(letter)
         else print(JSON.stringify(letter, null, 2))
       }),
@@ -50,9 +53,12 @@ export function deadLettersCommand(program: Command): void {
   ).action((ids: string[], options: CommonOptions & { all?: boolean }) => {
     if (ids.length === 0 && !options.all) throw new UsageError('say which dead letters, or --all')
     return withPorts(options, ['log'], async ({ ports }) => {
-      const result = await replayDeadLetters(ports.log, options.all ? 'all' : ids)
+      const result = await replayDeadLetters(ports.log, options.all ? {} : { ids })
       if (options.json) printJson(result)
-      else print(`${result.replayed} replayed, ${result.skipped} left out`)
+      else
+        print(
+          `${result.replayed.length} replayed, ${result.alreadyReplayed.length} were before, ${result.lost.length} are no longer kept`,
+        )
     })
   })
 }

@@ -68,12 +68,7 @@ export function modelsCommand(program: Command): void {
       report(
         options,
         await postgres.transaction((tx) =>
-          promoteModel(
-            tx,
-            version,
-            options.force ? 'endcap models promote --force' : 'endcap models promote',
-            now,
-          ),
+          promoteModel(tx, version, { by: 'endcap models promote', now, force: options.force ?? false }),
         ),
       )
     }),
@@ -83,9 +78,10 @@ export function modelsCommand(program: Command): void {
     command.command('rollback').description('make the previously live model live again'),
   ).action((options: CommonOptions) =>
     withRegistry(options, async (postgres, now) => {
-      const model = await postgres.transaction((tx) => rollbackModel(tx, 'endcap models rollback', now))
-      if (!model) throw new UsageError('there is no model to go back to')
-      report(options, model)
+      report(
+        options,
+        await postgres.transaction((tx) => rollbackModel(tx, { by: 'endcap models rollback', now })),
+      )
     }),
   )
 }

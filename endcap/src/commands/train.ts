@@ -1,5 +1,5 @@
 import { createIdSource } from '@endcap/contracts'
-import { trainModel } from '@endcap/models'
+import { type TrainProgress, trainModel } from '@endcap/models'
 import type { Command } from 'commander'
 import { withPorts } from '../host/with-ports.js'
 import { print, printJson } from '../output/print.js'
@@ -29,7 +29,13 @@ export function trainCommand(program: Command): void {
       const progress = startProgress('Training')
       try {
         return await trainModel(
-          { ...ports, clock, ids: createIdSource(), logger, onProgress: progress.update },
+          {
+            ...ports,
+            clock,
+            ids: createIdSource(),
+            logger,
+            onProgress: ({ stage, share }) => progress.update(doneOf(stage, share), 100),
+          },
           {
             promote: options.promote ?? false,
             actor: 'endcap train',
@@ -44,10 +50,25 @@ export function trainCommand(program: Command): void {
     if (options.json) printJson(outcome)
     else {
       print(`Model ${outcome.version}: ${outcome.status}, from ${outcome.rows} rows`)
-      printChecks({ ok: outcome.gate.passed, checks: outcome.gate.checks })
+      printChecks({
+        ok: outcome.gate.passed,
+        checks: outcome.gate.checks.map((check) => ({
+          ...check,
+          left: String(check.left),
+          right: String(check.right),
+        })),
+      })
     }
     process.exitCode = outcome.gate.passed ? 0 : 1
   })
+}
+
+/** Per cent of the whole, by stage: fitting is most of the work. */
+const STAGES = { read: [0, 20], fit: [20, 90], evaluate: [90, 99], store: [99, 100] } as const
+
+function doneOf(stage: TrainProgress['stage'], share: number | undefined): number {
+  const [from, to] = STAGES[stage]
+  return Math.round(from + (share ?? 0) * (to - from))
 }
 
 function instantOption(name: string, text: string | undefined): Date | undefined {

@@ -17,11 +17,11 @@ export function verifyCommand(program: Command): void {
     const result = await withPorts(
       options,
       ['postgres', 'clickhouse', 'log'],
-      async ({ ports, config, secrets, clock, logger }) => {
+      async ({ ports, secrets, clock }) => {
         const progress = startProgress('Recounting')
         try {
           return await verify(
-            { ...ports, tokenKeys: secrets.tokenKeys, clock, logger },
+            { ...ports, tokenKeys: secrets.tokenKeys, clock },
             { onProgress: progress.update },
           )
         } finally {

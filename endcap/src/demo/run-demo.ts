@@ -116,7 +116,7 @@ async function play(
     await buildStats(deps)
   }
   await searchUpTo(TRAIN_AFTER)
-  await waitUntilSettled({ ...host.ports, clock: systemClock }, SETTLE_TIMEOUT_MS)
+  await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
   const training = await trainModel(deps, { promote: true, actor: 'endcap demo' })
   if (training.status === 'live') await untilServed(api, training.version, tally)
   await searchUpTo(1)
@@ -132,10 +132,10 @@ async function settleAndCount(
 ): Promise<DemoDocument> {
   const { postgres, clickhouse, log } = host.ports
   const settling = startProgress('Settling and recounting')
-  await waitUntilSettled({ ...host.ports, clock: systemClock }, SETTLE_TIMEOUT_MS)
+  await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
   await attributeRange(clickhouse, new Date(0), new Date(systemClock() + 60_000))
   const checks = await verify(
-    { postgres, clickhouse, log, tokenKeys: host.secrets.tokenKeys },
+    { postgres, clickhouse, log, tokenKeys: host.secrets.tokenKeys, clock: systemClock },
     { onProgress: settling.update },
   )
   settling.end()

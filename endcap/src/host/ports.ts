@@ -71,9 +71,9 @@ export async function openPorts({
       closers.push(() => server.stop())
       url = server.url
     }
-    if (migrate) await migratePostgres(url)
     const postgres = await connectPostgres({ url, applicationName: 'endcap', logger })
     closers.push(() => postgres.close())
+    if (migrate) await migratePostgres(postgres)
     return postgres
   }
 
@@ -90,7 +90,11 @@ export async function openPorts({
   async function openLog(): Promise<EventLog> {
     const log = config.kafkaBrokers
       ? await createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
-      : await createEmbeddedLog({ dir: join(dataDir, 'log'), clock, logger })
+      : await createEmbeddedLog({
+          dir: join(dataDir, 'log'),
+          clock,
+          onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
+        })
     closers.push(() => log.close())
     if (migrate) await log.ensureTopics(TOPIC_SPECS)
     return log

@@ -86,7 +86,7 @@ export async function replayObd(
     await append(host.ports.log, TOPICS.interactions, events)
     options.onProgress(Math.min(start + ROWS_A_BATCH, rows.length), rows.length)
   }
-  await waitUntilSettled({ ...host.ports, clock: systemClock }, SETTLE_TIMEOUT_MS)
+  await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
   await buildStats({ ...host.ports, clock: systemClock, logger: options.logger })
   return { rows: rows.length, ...(await readBack(api, placement, rows, shiftMs)) }
 }
@@ -207,13 +207,7 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
       price: 40,
     })
     computeFeatures(
-      slateContext({
-        query: '',
-        categories: [],
-        device: 'other',
-        hour: new Date(atMs).getUTCHours(),
-        placement,
-      }),
+      slateContext({ placement, atMs }),
       [{ listing, listingId: row.itemId, organicScore: undefined, organicRank: 0 }],
       stats,
       features,

@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { isRole, loadConfig, type Role, VARIABLE_NAMES } from '@endcap/platform/config'
+import type { Command } from 'commander'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { createProgram } from './cli.js'
+
+interface ComposeService {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly environment?: Readonly<Record<string, string | number>>
+  readonly ports?: readonly string[]
+  readonly volumes?: readonly string[]
+  readonly depends_on?: Readonly<Record<string, unknown>>
+}
+
+const root = new URL('../../', import.meta.url)
+const file = parse(readFileSync(new URL('docker-compose.yml', root), 'utf8'), { merge: true }) as {
+  services: Record<string, ComposeService>
+  volumes: Record<string, unknown>
+}
+const ours = Object.entries(file.services).filter(([, service]) => service.image === 'endcap')
+const starting = ours.filter(([, service]) => service.command?.[0] === 'start')
+
+/** What compose would put in: a value for `${NAME:-default}` without one. */
+const filled = (environment: ComposeService['environment'] = {}) => {
+  const secrets: Record<string, string> = {
+    ENDCAP_TOKEN_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+    ENDCAP_IDENTITY_KEY: Buffer.alloc(32, 2).toString('base64'),
+    POSTGRES_PASSWORD: 'password',
+    CLICKHOUSE_PASSWORD: 'password',
+  }
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      String(value).replaceAll(
+        /\$\{(\w+):-([^}]*)\}/g,
+        (_, variable: string, fallback: string) => secrets[variable] ?? fallback,
+      ),
+    ]),
+  )
+}
+
+const findCommand = (program: Command, name: string) =>
+  program.commands.find((command) => command.name() === name)
+
+describe('docker-compose.yml', () => {
+  it('starts each service once, by a role that the command line knows', () => {
+    const roles = starting.map(([, service]) => service.command![1]!)
+    expect(roles.every(isRole)).toBe(true)
+    expect([...roles].sort()).toEqual(['ad-server', 'campaigns-api', 'orders', 'pipeline'])
+    for (const [name, service] of starting) expect(name).toBe(service.command![1])
+  })
+
+  it('uses only commands that exist', () => {
+    const program = createProgram()
+    for (const [, service] of ours)
+      expect(findCommand(program, service.command![0]!), service.command![0]).toBeDefined()
+  })
+
+  it('gives each role a configuration that it accepts, and no variable that nobody reads', () => {
+    for (const [, service] of starting) {
+      const environment = filled(service.environment)
+      for (const name of Object.keys(environment)) expect(VARIABLE_NAMES).toContain(name)
+      const config = loadConfig([service.command![1] as Role], environment)
+      expect(config.port).toBe(8080)
+    }
+  })
+
+  it('publishes the port that the process listens on, each on a port of its own', () => {
+    const published = starting.map(([, service]) => {
+      const [outside, inside] = service.ports![0]!.split(':')
+      expect(inside).toBe(filled(service.environment).ENDCAP_PORT)
+      return outside
+    })
+    expect(new Set(published).size).toBe(published.length)
+  })
+
+  it('names servers, volumes and dependencies that are there', () => {
+    for (const [, service] of ours) {
+      for (const name of Object.keys(service.depends_on ?? {})) expect(file.services).toHaveProperty(name)
+      for (const volume of service.volumes ?? []) expect(file.volumes).toHaveProperty(volume.split(':')[0]!)
+      const environment = filled(service.environment)
+      for (const name of ['DATABASE_URL', 'CLICKHOUSE_URL', 'REDIS_URL']) {
+        if (environment[name]) expect(file.services).toHaveProperty(new URL(environment[name]).hostname)
+      }
+      for (const broker of (environment.KAFKA_BROKERS ?? '').split(',').filter(Boolean)) {
+        expect(file.services).toHaveProperty(broker.split(':')[0]!)
+      }
+    }
+  })
+})
+
+describe('the Dockerfile', () => {
+  const text = readFileSync(new URL('Dockerfile', root), 'utf8')
+
+  it('copies the manifest of every room before it installs', () => {
+    const { workspaces } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+      workspaces: string[]
+    }
+    for (const room of workspaces) expect(text).toContain(`COPY ${room}/package.json ${room}/`)
+  })
+
+  it('runs the file that the build writes, and sets only variables that are read', () => {
+    expect(text).toContain('"/app/dist/endcap/bin/endcap.js"')
+    expect(existsSync(new URL('endcap/bin/endcap.js', root))).toBe(true)
+    for (const [, name] of text.matchAll(/\b(ENDCAP_\w+)=/g)) expect(VARIABLE_NAMES).toContain(name)
+  })
+})
