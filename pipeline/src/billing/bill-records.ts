@@ -19,6 +19,7 @@ import {
   type Transaction,
   walletBalances,
 } from '@endcap/platform/postgres'
+import { appendDeadLetters } from '../dead-letters/dead-letter.js'
 import { chargeEventOf } from './charge-event.js'
 import { decideCharges } from './domain/decide-charges.js'
 import type { BillableInteraction, BillingState, Decision, Unplaced } from './domain/types.js'
@@ -109,6 +110,15 @@ export function createBillRecords(deps: BillRecordsDeps) {
     const now = new Date(clock())
     const to = records.at(-1)!.offset + 1n
 
+    const deadLetterOf = ({ interaction, reason }: Unplaced) => ({
+      topic,
+      partition,
+      record: recordOf.get(interaction)!,
+      reason,
+      detail: `merchant ${interaction.slot.merchantId}, campaign ${interaction.slot.campaignId}`,
+      step: BILLING_CONSUMER,
+    })
+
     const decision = await postgres.transaction(async (tx) => {
       // First of all: holds the partition's row until the end, and fails at once for a consumer that was overtaken.
       await advanceOffset(tx, { consumer: BILLING_CONSUMER, topic, partition, from, to, now })
@@ -116,6 +126,8 @@ export function createBillRecords(deps: BillRecordsDeps) {
       const state = await loadState(tx, interactions, now)
       const decided = decideCharges(state, interactions)
       await writeDecision(tx, decided, now)
+      // Before the commit: kept twice after a crash, which their origin shows, but never lost.
+      await appendDeadLetters(log, decided.unplaced.map(deadLetterOf), now.getTime())
       return decided
     })
     return {

@@ -396,5 +396,10 @@ describe('billing', () => {
       { id: 'e1', outcome: 'not_charged', reason: 'token_invalid', amount: 0n },
     ])
     expect(billed).toMatchObject({ records: 8, malformed: 6, unplaced: [{ reason: 'token_invalid' }] })
+    const kept: LogRecord[] = []
+    for await (const some of log.read(TOPICS.deadLetter, 0, 0n)) kept.push(...some)
+    expect(kept.map(({ value, headers }) => [value, headers['dead-letter.reason']])).toEqual([
+      [records[1]!.value, 'token_invalid'],
+    ])
   })
 })

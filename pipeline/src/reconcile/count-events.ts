@@ -1,21 +1,10 @@
-import {
-  auctionEvent,
-  chargeEvent,
-  interactionEvent,
-  orderEvent,
-  TOPICS,
-  type Topic,
-} from '@endcap/contracts'
-import {
-  auctionReads,
-  type ClickHouse,
-  chargeReads,
-  countCell,
-  defineQuery,
-  interactionReads,
-} from '@endcap/platform/clickhouse'
-import type { EventLog } from '@endcap/platform/event-log'
+import { TOPICS } from '@endcap/contracts'
+import { type ClickHouse, countCell, defineQuery } from '@endcap/platform/clickhouse'
+import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import { z } from 'zod'
+import { INGESTED_TOPICS, type IngestedTopic, planOf, type TopicPlan } from '../ingest/plans.js'
+import { createEncodeEventStep } from '../ingest/steps/encode-event.js'
+import { createReadEventStep } from '../ingest/steps/read-event.js'
 
 /** Order events and their lines: a line is a row. */
 const orderLineCounts = defineQuery({
@@ -24,39 +13,6 @@ const orderLineCounts = defineQuery({
   row: z.object({ rows: countCell, lines: countCell, ids: countCell }),
   sql: 'select count() as rows, uniqExact(event_id, line_id) as lines, uniqExact(event_id) as ids from order_lines_v1',
 })
-
-interface StoredTopic {
-  readonly name: string
-  readonly topic: Topic
-  readonly schema: z.ZodType<{ readonly id: string }>
-  /** Rows, and what of them is distinct: equal when nothing is stored twice. */
-  readonly stored: (clickhouse: ClickHouse) => Promise<{ rows: number; distinctRows: number; ids: number }>
-}
-
-const rowPerEvent = (reads: typeof auctionReads) => async (clickhouse: ClickHouse) => {
-  const [counts] = await clickhouse.query(reads.counts, {})
-  return { rows: counts!.rows, distinctRows: counts!.ids, ids: counts!.ids }
-}
-
-const STORED_TOPICS: readonly StoredTopic[] = [
-  { name: 'auctions', topic: TOPICS.auctions, schema: auctionEvent, stored: rowPerEvent(auctionReads) },
-  {
-    name: 'interactions',
-    topic: TOPICS.interactions,
-    schema: interactionEvent,
-    stored: rowPerEvent(interactionReads),
-  },
-  {
-    name: 'orders',
-    topic: TOPICS.orders,
-    schema: orderEvent,
-    async stored(clickhouse) {
-      const [counts] = await clickhouse.query(orderLineCounts, {})
-      return { rows: counts!.rows, distinctRows: counts!.lines, ids: counts!.ids }
-    },
-  },
-  { name: 'charges', topic: TOPICS.charges, schema: chargeEvent, stored: rowPerEvent(chargeReads) },
-]
 
 export interface EventCount {
   readonly name: string
@@ -75,38 +31,54 @@ export async function countEvents(
   onRecords: (records: number) => void = () => {},
 ): Promise<readonly EventCount[]> {
   const counts: EventCount[] = []
-  for (const { name, topic, schema, stored } of STORED_TOPICS) {
+  for (const topic of INGESTED_TOPICS) {
+    const eventId = createEventId(planOf(topic))
     const ids = new Set<string>()
     let complete = true
     for (const { partition, first, end } of await log.ranges(topic)) {
       if (first > 0n) complete = false
       for await (const records of log.read(topic, partition, first, end)) {
-        for (const { value } of records) {
-          const id = eventId(schema, value)
+        for (const record of records) {
+          const id = eventId(record)
           if (id !== undefined) ids.add(id)
         }
         onRecords(records.length)
       }
     }
-    counts.push({ name, inLog: ids.size, complete, ...(await stored(clickhouse)) })
+    counts.push({
+      name: topic.split('.')[1]!,
+      inLog: ids.size,
+      complete,
+      ...(await countStored(clickhouse, topic)),
+    })
   }
   return counts
+}
+
+async function countStored(clickhouse: ClickHouse, topic: IngestedTopic) {
+  if (topic === TOPICS.orders) {
+    const [counts] = await clickhouse.query(orderLineCounts, {})
+    return { rows: counts!.rows, distinctRows: counts!.lines, ids: counts!.ids }
+  }
+  const [counts] = await clickhouse.query(planOf(topic).reads.counts, {})
+  return { rows: counts!.rows, distinctRows: counts!.ids, ids: counts!.ids }
+}
+
+/** The id of a record that ingest takes for an event, by ingest's own steps. */
+function createEventId(plan: TopicPlan): (record: LogRecord) => string | undefined {
+  const readEvent = createReadEventStep(plan)
+  const encodeEvent = createEncodeEventStep(plan)
+  return (record) => {
+    const event = readEvent(record)
+    return event.kind === 'ok' && encodeEvent(event.value, '').kind === 'ok' ? event.value.id : undefined
+  }
 }
 
 /** How many records {@link countEvents} will read. */
 export async function recordsToCount(log: EventLog): Promise<number> {
   let total = 0n
-  for (const { topic } of STORED_TOPICS) {
+  for (const topic of INGESTED_TOPICS) {
     for (const { first, end } of await log.ranges(topic)) total += end - first
   }
   return Number(total)
-}
-
-function eventId(schema: StoredTopic['schema'], value: string | null): string | undefined {
-  if (value === null) return undefined
-  try {
-    return schema.safeParse(JSON.parse(value)).data?.id
-  } catch {
-    return undefined
-  }
 }

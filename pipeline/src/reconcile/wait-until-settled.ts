@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { TOPICS, type Topic } from '@endcap/contracts'
+import { TOPICS } from '@endcap/contracts'
 import type { EventLog } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
 import { BILLING_CONSUMER } from '../billing/bill-records.js'
+import { ingestedThrough } from '../ingest/progress.js'
 
 export interface SettleDeps {
   readonly postgres: Postgres
@@ -15,13 +16,6 @@ export class NotSettledError extends Error {
 }
 
 const POLL_MS = 50
-const INGEST_GROUP = 'ingest'
-const INGESTED_TOPICS: readonly Topic[] = [
-  TOPICS.auctions,
-  TOPICS.interactions,
-  TOPICS.orders,
-  TOPICS.charges,
-]
 
 /**
  * Resolves when everything in the log has been billed, the outbox is empty and ingest has stored the log in ClickHouse, in this
@@ -46,27 +40,16 @@ async function unsettled({ postgres, log }: SettleDeps): Promise<string | undefi
     [BILLING_CONSUMER, TOPICS.interactions],
   )
   const billed = new Map(offsets.map(({ partition, next }) => [partition, next]))
-  const unbilled = await behind(log, TOPICS.interactions, billed)
+  let unbilled = 0n
+  for (const { partition, first, end } of await log.ranges(TOPICS.interactions)) {
+    const next = billed.get(partition) ?? first
+    if (next < end) unbilled += end - next
+  }
   if (unbilled > 0n) return `billing: ${unbilled} interactions to go`
 
   const { rows: outbox } = await postgres.query<{ waiting: bigint }>('select count(*) as waiting from outbox')
   if (outbox[0]!.waiting > 0n) return `the outbox: ${outbox[0]!.waiting} events to go`
 
-  for (const topic of INGESTED_TOPICS) {
-    const committed = await log.committed(INGEST_GROUP, topic)
-    const stored = new Map([...committed].map(([partition, { next }]) => [partition, next]))
-    const missing = await behind(log, topic, stored)
-    if (missing > 0n) return `ingest: ${missing} records of ${topic} to go`
-  }
-  return undefined
-}
-
-/** How many offsets of a topic lie beyond the given ones. */
-async function behind(log: EventLog, topic: Topic, next: ReadonlyMap<number, bigint>): Promise<bigint> {
-  let total = 0n
-  for (const { partition, first, end } of await log.ranges(topic)) {
-    const done = next.get(partition) ?? first
-    if (done < end) total += end - done
-  }
-  return total
+  const unstored = (await ingestedThrough(log)).reduce((total, { lag }) => total + lag, 0n)
+  return unstored > 0n ? `ingest: ${unstored} records to go` : undefined
 }

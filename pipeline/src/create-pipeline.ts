@@ -1,0 +1,57 @@
+import type { Clock, IdSource, TokenKey } from '@endcap/contracts'
+import { buildStats, trainModel } from '@endcap/models'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
+import type { EventLog } from '@endcap/platform/event-log'
+import type { Service } from '@endcap/platform/lifecycle'
+import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
+import type { StateStore } from '@endcap/platform/state-store'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import { createAttribution } from './attribution/index.js'
+import { createBilling } from './billing/index.js'
+import { createBudgetPublisher } from './budgets/index.js'
+import { createIngest } from './ingest/index.js'
+import { createRetention } from './retention/index.js'
+import { createStatsSchedule, createTrainingSchedule } from './schedule/index.js'
+
+export interface PipelineDeps {
+  readonly postgres: Postgres
+  readonly clickhouse: ClickHouse
+  readonly log: EventLog
+  readonly state: StateStore
+  readonly tokenKeys: readonly TokenKey[]
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly logger: Logger
+  readonly registry: Registry
+  /** When to retrain: a cron expression in UTC. */
+  readonly trainCron: string
+}
+
+/**
+ * Everything that happens after an event: outbox → log → billing, ingest → attribution, statistics and models, and the view of
+ * budgets that the ad-servers read. It has no routes.
+ *
+ * @throws CronExpressionError when `trainCron` is none
+ */
+export function createPipeline(deps: PipelineDeps): Service {
+  return {
+    name: 'pipeline',
+    routes() {},
+    components: [
+      // Stopped in the reverse order: what billing decides last is still carried to the log and into ClickHouse.
+      createIngest(deps),
+      createOutboxRelay({ ...deps, metrics: deps.registry }),
+      createBudgetPublisher(deps),
+      createBilling(deps),
+      createAttribution(deps),
+      createStatsSchedule({ ...deps, build: () => buildStats(deps) }),
+      createTrainingSchedule({
+        ...deps,
+        expression: deps.trainCron,
+        train: () => trainModel(deps, { promote: true, actor: 'schedule' }),
+      }),
+      createRetention(deps),
+    ],
+  }
+}
