@@ -15,7 +15,7 @@ const MATCH_COLUMNS = { same: 'listing_id', halo: 'merchant_id' } as const
 
 /**
  * Each order line of the period with its last sponsored touch (FORMULAS §5): 0 ≤ order − touch ≤ the window of its kind; clicks
- * before impressions, then the latest, then the greatest event id. The columns that describe a slot are the touch's, so that a
+ * before impressions, then the latest, then the lowest event id. The columns that describe a slot are the touch's, so that a
  * halo sale stands under the listing that was advertised. A line without a touch is not in it. Zero view days: views earn nothing.
  */
 export function lastTouchAtRead({ clickDays, viewDays, match }: AttributionWindow): string {
@@ -23,10 +23,10 @@ export function lastTouchAtRead({ clickDays, viewDays, match }: AttributionWindo
   return `
     select line.order_id as order_id, line.line_id as line_id, any(line.occurred_at) as order_at,
       any(line.quantity) as quantity, any(line.sales_micros) as sales_micros, any(line.currency) as currency, true as sponsored,
-      argMax(
+      argMin(
         tuple(touch.merchant_id, touch.campaign_id, touch.listing_id, touch.placement, touch.position, touch.search_term,
           touch.device, touch.model_version),
-        tuple(touch.type = 'click', touch.occurred_at, touch.event_id)
+        tuple(touch.type != 'click', -toUnixTimestamp64Milli(touch.occurred_at), touch.event_id)
       ) as slot,
       slot.1 as merchant_id, slot.2 as campaign_id, slot.3 as listing_id, slot.4 as placement, slot.5 as position,
       slot.6 as search_term, slot.7 as device, slot.8 as model_version

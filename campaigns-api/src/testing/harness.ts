@@ -105,7 +105,11 @@ export async function startHarness(options: { readonly clickhouse?: ClickHouse }
         ...(body === undefined ? {} : { payload: body as object }),
       })
       const json = String(answer.headers['content-type']).includes('json')
-      return { status: answer.statusCode, body: json ? answer.json() : answer.body, headers: answer.headers }
+      return {
+        status: answer.statusCode,
+        body: (json ? answer.json() : answer.body) as never,
+        headers: answer.headers,
+      }
     },
     async merchant(fields = {}) {
       const body = { name: 'Acme', currency: 'EUR', timeZone: 'Europe/Berlin', ...fields }
