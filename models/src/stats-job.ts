@@ -30,7 +30,7 @@ const DAY_MS = 86_400_000
 const HISTORY_DAYS = 30
 const MOST_QUERY_LISTINGS = 200_000
 
-const fromParams = z.object({ fromMs: instantMsParam })
+const rangeParams = z.object({ fromMs: instantMsParam, toMs: instantMsParam })
 const countColumns = { impressions: countCell, clicks: countCell, orders: countCell }
 
 /** Impressions and clicks of the daily rollup beside orders that a click earned, under the same key columns. */
@@ -39,24 +39,24 @@ const countsBy = (key: string, condition: string): string => `
   from (
     select ${key}, impressions, clicks, toUInt64(0) as orders
     from performance_day_v1
-    where day >= toDate({fromMs:DateTime64(3, 'UTC')}, 'UTC') and ${condition}
+    where day >= toDate({fromMs:DateTime64(3, 'UTC')}, 'UTC') and day <= toDate({toMs:DateTime64(3, 'UTC')}, 'UTC') and ${condition}
     union all
     select ${key}, toUInt64(0) as impressions, toUInt64(0) as clicks, toUInt64(1) as orders
     from attributions_v1 final
-    where order_at >= {fromMs:DateTime64(3, 'UTC')} and touch_type = 'click' and ${condition}
+    where order_at >= {fromMs:DateTime64(3, 'UTC')} and order_at <= {toMs:DateTime64(3, 'UTC')} and touch_type = 'click' and ${condition}
   )
   group by ${key}`
 
 const countsByPosition = defineQuery({
   name: 'models.stats_by_position',
-  params: fromParams,
+  params: rangeParams,
   row: z.object({ position: z.int(), ...countColumns }),
   sql: countsBy('position', 'true'),
 })
 
 const countsByListing = defineQuery({
   name: 'models.stats_by_listing',
-  params: fromParams,
+  params: rangeParams,
   row: z.object({ listing_id: z.string(), ...countColumns }),
   maxSeconds: 300,
   sql: countsBy('listing_id', 'true'),
@@ -64,7 +64,7 @@ const countsByListing = defineQuery({
 
 const countsByQueryListing = defineQuery({
   name: 'models.stats_by_query_listing',
-  params: fromParams.extend({ limit: z.int() }),
+  params: rangeParams.extend({ limit: z.int() }),
   row: z.object({ search_term: z.string(), listing_id: z.string(), ...countColumns }),
   maxSeconds: 300,
   sql: `${countsBy('search_term, listing_id', "search_term != ''")}
@@ -77,11 +77,11 @@ const countsByQueryListing = defineQuery({
  */
 export async function buildStats(deps: StatsDeps): Promise<StatsOutcome> {
   const now = new Date(deps.clock())
-  const fromMs = now.getTime() - HISTORY_DAYS * DAY_MS
-  const positions = await deps.clickhouse.query(countsByPosition, { fromMs })
-  const byListing = await deps.clickhouse.query(countsByListing, { fromMs })
+  const range = { fromMs: now.getTime() - HISTORY_DAYS * DAY_MS, toMs: now.getTime() }
+  const positions = await deps.clickhouse.query(countsByPosition, range)
+  const byListing = await deps.clickhouse.query(countsByListing, range)
   const byQueryListing = await deps.clickhouse.query(countsByQueryListing, {
-    fromMs,
+    ...range,
     limit: MOST_QUERY_LISTINGS,
   })
   const listings = new Map(byListing.map((row) => [row.listing_id, countsOf(row)]))

@@ -12,13 +12,7 @@ export async function fitInWorker(
   input: FitInput,
   onProgress: (share: number) => void = () => undefined,
 ): Promise<FitResult> {
-  // Beside this file: TypeScript in development, JavaScript in a build. A thread does not inherit loaders that were registered
-  // by calls, so the one for TypeScript is named.
-  const isSource = import.meta.url.endsWith('.ts')
-  const worker = new Worker(new URL(isSource ? './fit-worker.ts' : './fit-worker.js', import.meta.url), {
-    workerData: input,
-    execArgv: isSource ? ['--import', typeScriptLoader()] : [],
-  })
+  const worker = startWorker(input)
   try {
     return await new Promise<FitResult>((resolve, reject) => {
       worker.on('message', (message: FitMessage) => {
@@ -35,5 +29,15 @@ export async function fitInWorker(
   }
 }
 
-/** As an address: a bare name would be looked up from the working directory, which may be anywhere. */
-const typeScriptLoader = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+/** The thread's file stands beside this one: JavaScript in a build, TypeScript in development. */
+function startWorker(input: FitInput): Worker {
+  if (!import.meta.url.endsWith('.ts')) {
+    return new Worker(new URL('./fit-worker.js', import.meta.url), { workerData: input, execArgv: [] })
+  }
+  // A thread has none of the loaders of the thread that starts it, however they were registered there: it registers its own first.
+  const { resolve } = createRequire(import.meta.url)
+  const loader = JSON.stringify(pathToFileURL(resolve('tsx/esm/api')).href)
+  const entry = JSON.stringify(new URL('./fit-worker.ts', import.meta.url).href)
+  const bootstrap = `import(${loader}).then((tsx) => { tsx.register(); return import(${entry}) })`
+  return new Worker(bootstrap, { eval: true, workerData: input, execArgv: [] })
+}

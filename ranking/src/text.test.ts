@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { distinctTermsOf, normaliseText, segmentIntoBigrams, stem, termsOf } from './text.js'
+
+describe('normaliseText', () => {
+  it.each([
+    ['  Red   SHOES\t', 'red shoes'],
+    ['Ａｄｉｄａｓ　１２', 'adidas 12'],
+    ['Café Crème', 'cafe creme'],
+    ['Größe STRASSE straße', 'grosse strasse strasse'],
+    ['ΟΔΟΣ οδος', 'οδοσ οδοσ'],
+    ['İstanbul ISTANBUL', 'istanbul istanbul'],
+    ['ﬁne', 'fine'],
+    ['re\u00adfri\u200bgerator', 'refrigerator'],
+    ['a\u0000b\nc', 'a b c'],
+    ['がぎ か', 'がぎ か'],
+    ['हिन्दी', 'हिन्दी'],
+    ['한국', '한국'],
+    ['', ''],
+    ['\ud800x', 'x'],
+  ])('spells %j as %j', (text, expected) => expect(normaliseText(text)).toBe(expected))
+
+  it('changes nothing when applied again, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 30 }), (text) => {
+        const once = normaliseText(text)
+        expect(normaliseText(once)).toBe(once)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('does not depend on case or on composed accents', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'aàéñßöçÅŁø x'), maxLength: 12 }), (text) => {
+        expect(normaliseText(text.toUpperCase())).toBe(normaliseText(text))
+        expect(normaliseText(text.normalize('NFD'))).toBe(normaliseText(text))
+      }),
+    )
+  })
+})
+
+describe('termsOf', () => {
+  it.each([
+    ["Women's running shoes", ['women', 'run', 'shoe']],
+    ['T-shirt, size XL/XXL', ['t', 'shirt', 'size', 'xl', 'xxl']],
+    ['跑步鞋', ['跑步', '鞋']],
+    ['ランニングシューズ 靴', ['ランニング', 'シューズ', '靴']],
+    ['Nike跑步鞋2024', ['nike', '跑步', '鞋', '2024']],
+    ['!!! ---', []],
+  ])('cuts %j into %j', (text, terms) => expect(termsOf(text)).toEqual(terms))
+
+  it('finds the same terms in a text and in its normalised spelling', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 30 }), (text) => {
+        expect(termsOf(normaliseText(text))).toEqual(termsOf(text))
+      }),
+    )
+  })
+
+  it('falls back to pairs of characters where no dictionary is at hand', () => {
+    expect(termsOf('red 跑步鞋 鞋', segmentIntoBigrams)).toEqual(['red', '跑步', '步鞋', '鞋'])
+  })
+
+  it('keeps the order of terms, and one of each when asked for distinct ones', () => {
+    expect(termsOf('shoe red shoes')).toEqual(['shoe', 'red', 'shoe'])
+    expect(distinctTermsOf('shoe red shoes')).toEqual(['shoe', 'red'])
+  })
+})
+
+describe('stem', () => {
+  it.each([
+    [['hike', 'hiking', 'hiked', 'hikes'], 'hike'],
+    [['run', 'running', 'runs'], 'run'],
+    [['cycle', 'cycling', 'cycles', 'cycled'], 'cycle'],
+    [['dress', 'dresses', 'dressed'], 'dress'],
+    [['watch', 'watches', 'watching'], 'watch'],
+    [['battery', 'batteries'], 'battery'],
+    [['earring', 'earrings'], 'earring'],
+    [['fall', 'falling'], 'fall'],
+    [['walk', 'walked', 'walking', 'walks'], 'walk'],
+    [['paint', 'painted'], 'paint'],
+  ])('brings %j together', (words, root) => {
+    for (const word of words) expect(stem(word)).toBe(root)
+  })
+
+  it.each(['bus', 'tennis', 'glass', 'seed', 'red', 'string', 'king', 'lens', 'bedding', 'größe', '2024s'])(
+    'leaves %j alone',
+    (word) => expect(stem(word)).toBe(word),
+  )
+})
