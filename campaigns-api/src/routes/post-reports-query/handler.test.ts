@@ -29,6 +29,26 @@ const rowsOf = async (body: Readonly<Record<string, unknown>>, key = api.operato
   return answer.body.rows
 }
 
+it('200: an empty store gives zeros, nulls where there is nothing to divide by, and no freshness', async () => {
+  const { body } = await ask({ metrics: ['requests', 'spend', 'orders', 'ctr', 'cpc'] })
+  const nothing = { requests: 0, spend: '0', orders: 0, ctr: null, cpc: null }
+  expect(body).toMatchObject({
+    rows: [nothing],
+    totals: nothing,
+    currency: null,
+    freshness: { eventsThrough: null },
+  })
+  expect(await rowsOf({ metrics: ['clicks'], dimensions: ['day'] })).toEqual([])
+})
+
+it('503: while the report store is away', async () => {
+  const away = await startHarness()
+  const body = { metrics: ['clicks'], from: '2026-01-05T00:00:00Z', to: '2026-01-06T00:00:00Z' }
+  const answer = await away.call(away.operator, 'POST', '/v1/reports/query', body)
+  await away.stop()
+  expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } })
+})
+
 describe('performance', () => {
   let m1: string
   let m2: string

@@ -1,0 +1,339 @@
+import type { Campaign, CampaignState } from '@endcap/contracts'
+import { postLedger } from '@endcap/platform/postgres'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Harness, listingItem, startHarness } from '../testing/harness.js'
+
+let api: Harness
+beforeAll(async () => {
+  api = await startHarness()
+})
+afterAll(() => api.stop())
+
+type Refused = { errors: { path: string }[] }
+let made = 0
+/** A merchant with two listings. */
+async function shop() {
+  const merchantId = await api.merchant()
+  const n = ++made
+  return { merchantId, listings: await api.listings(merchantId, `c${n}-1`, `c${n}-2`) }
+}
+const bodyFor = ({ merchantId, listings }: { merchantId: string; listings: string[] }, fields = {}) => ({
+  merchantId,
+  name: 'Winter',
+  pricing: 'cpc',
+  bid: '0.75',
+  budget: { daily: '10', total: '100' },
+  listings,
+  ...fields,
+})
+const create = (body: unknown, key = api.operator, headers = {}) =>
+  api.call<Campaign & Refused>(key, 'POST', '/v1/campaigns', body, headers)
+const patch = (id: string, body: unknown, key = api.operator) =>
+  api.call<Campaign & Refused>(key, 'PATCH', `/v1/campaigns/${id}`, body)
+const act = (id: string, action: string, key = api.operator) =>
+  api.call<Campaign & { code: string }>(key, 'POST', `/v1/campaigns/${id}/${action}`)
+const get = async (id: string) => (await api.call<Campaign>(api.operator, 'GET', `/v1/campaigns/${id}`)).body
+const announced = async (id: string) =>
+  (await api.changes())
+    .filter((change) => change.kind === 'campaign' && change.id === id)
+    .map((change) => change.state as CampaignState)
+const fund = (merchantId: string, amount = '1000') =>
+  api.call(api.operator, 'POST', `/v1/merchants/${merchantId}/deposits`, { amount, reference: 'r' })
+const spend = (campaignId: string, merchantId: string, period: string, micros: bigint) =>
+  api.postgres.query(
+    `insert into spend_counters (campaign_id, period, merchant_id, spent_micros, updated_at) values ($1, $2, $3, $4, now())
+     on conflict (campaign_id, period) do update set spent_micros = excluded.spent_micros`,
+    [campaignId, period, merchantId, micros],
+  )
+
+describe('POST /v1/campaigns', () => {
+  it('201: a draft with everything set reads back as it was written, and the change feed carries it whole', async () => {
+    const owner = await shop()
+    const full = bodyFor(owner, {
+      startsAt: '2026-02-01T00:00:00+01:00',
+      endsAt: '2026-03-01T00:00:00+01:00',
+      dayparts: [{ days: [5, 1, 1], from: '09:30', to: '24:00' }],
+      pacing: 'asap',
+      targeting: {
+        keywords: [
+          { text: 'red shoes', match: 'phrase' },
+          { text: 'used', match: 'broad', negative: true },
+        ],
+        categories: ['shoes', 'shoes'],
+        locations: [{ lat: 52.5, lng: 13.4, radiusKm: 10 }],
+        items: ['i1'],
+      },
+      placements: ['search'],
+      targetRoas: 4,
+      frequencyCap: { impressions: 5, perHours: 24 },
+    })
+    const { status, body } = await create(full)
+    expect(status).toBe(201)
+    expect(body).toMatchObject({
+      merchantId: owner.merchantId,
+      status: 'draft',
+      currency: 'EUR',
+      bid: '0.75',
+      budget: { daily: '10', total: '100' },
+      startsAt: '2026-01-31T23:00:00.000Z',
+      dayparts: [{ days: [1, 5], from: '09:30', to: '24:00' }],
+      pacing: 'asap',
+      targeting: { categories: ['shoes'], keywords: [{ negative: false }, { negative: true }] },
+      listings: owner.listings,
+      spentToday: '0',
+      notServing: 'draft',
+    })
+    expect(await get(body.id)).toEqual(body)
+    expect(await announced(body.id)).toMatchObject([
+      {
+        merchantId: owner.merchantId,
+        bidMicros: '750000',
+        budgetDailyMicros: '10000000',
+        budgetTotalMicros: '100000000',
+        dayparts: [{ days: [1, 5], fromMinute: 570, toMinute: 1440 }],
+        frequencyCap: { impressions: 5, perHours: 24 },
+        targetRoas: 4,
+        ads: body.ads,
+        version: 1,
+      },
+    ])
+  })
+
+  it('201: may start active; repeating the call with its Idempotency-Key makes no second one', async () => {
+    const owner = await shop()
+    const headers = { 'idempotency-key': 'launch' }
+    const first = await create(bodyFor(owner, { status: 'active' }), api.operator, headers)
+    const again = await create(bodyFor(owner, { status: 'active' }), api.operator, headers)
+    expect(first.body.status).toBe('active')
+    expect(again).toMatchObject({ status: 201, body: first.body })
+    expect(await announced(first.body.id)).toHaveLength(1)
+  })
+
+  it('422: names what is wrong, and writes nothing', async () => {
+    const owner = await shop()
+    const other = await shop()
+    for (const [fields, paths] of [
+      [{ budget: { daily: '101', total: '100' } }, ['/budget/daily']],
+      [{ budget: { daily: '0' } }, ['/budget/daily']],
+      [{ bid: '-0.5' }, ['/bid']],
+      [{ bid: 0.5 }, ['/bid']],
+      [{ startsAt: '2026-02-01T00:00:00Z', endsAt: '2026-02-01T00:00:00Z' }, ['/endsAt']],
+      [{ startsAt: '0001-01-01T00:00:00Z' }, ['/startsAt']],
+      [{ dayparts: [{ days: [1], from: '10:00', to: '09:00' }] }, ['/dayparts/0/to']],
+      [
+        { listings: [owner.listings[0], other.listings[0], 'nowhere', owner.listings[0]] },
+        ['/listings/1', '/listings/2', '/listings/3'],
+      ],
+      [{ listings: [] }, ['/listings']],
+      [{ targeting: { keywords: [{ text: '', match: 'exact' }] } }, ['/targeting/keywords/0/text']],
+      [{ status: 'archived' }, ['/status']],
+      [{ surprise: 1 }, ['/surprise']],
+    ] as const) {
+      const answer = await create(bodyFor(owner, fields))
+      expect(answer.status, JSON.stringify(fields)).toBe(422)
+      expect(answer.body.errors.map((error) => error.path)).toEqual(paths)
+    }
+    const { rows } = await api.postgres.query('select 1 from campaigns where merchant_id = $1', [
+      owner.merchantId,
+    ])
+    expect(rows).toEqual([])
+  })
+
+  it("404: for another merchant, with one's own key", async () => {
+    const owner = await shop()
+    const key = await api.key(`merchant:${owner.merchantId}`)
+    expect((await create(bodyFor(await shop()), key)).status).toBe(404)
+    expect((await create(bodyFor(owner), key)).status).toBe(201)
+  })
+})
+
+describe('GET /v1/campaigns', () => {
+  it("200: pages through the own campaigns, newest first, each with today's spend by the merchant's calendar", async () => {
+    const owner = await shop()
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++)
+      ids.unshift((await create(bodyFor(owner, { status: i === 0 ? 'active' : 'draft' }))).body.id)
+    await spend(ids[2]!, owner.merchantId, '2026-01-05', 2_500_000n)
+    await spend(ids[2]!, owner.merchantId, '2026-01-04', 9_000_000n)
+    await spend(ids[2]!, owner.merchantId, 'total', 11_500_000n)
+    const key = await api.key(`merchant:${owner.merchantId}`)
+    type Page = { items: Campaign[]; nextCursor: string | null }
+    const first = (await api.call<Page>(key, 'GET', '/v1/campaigns?limit=2')).body
+    const second = (await api.call<Page>(key, 'GET', `/v1/campaigns?limit=2&cursor=${first.nextCursor}`)).body
+    expect([...first.items, ...second.items].map((item) => item.id)).toEqual(ids)
+    expect(second.items[0]).toMatchObject({ spentToday: '2.5', spentTotal: '11.5' })
+    const active = await api.call<Page>(
+      api.operator,
+      'GET',
+      `/v1/campaigns?merchantId=${owner.merchantId}&status=active`,
+    )
+    expect(active.body.items.map((item) => item.id)).toEqual([ids[2]])
+  })
+
+  it('404: for the campaigns of somebody else, one or all', async () => {
+    const other = await shop()
+    const { body } = await create(bodyFor(other))
+    const key = await api.key(`merchant:${(await shop()).merchantId}`)
+    expect((await api.call(key, 'GET', `/v1/campaigns?merchantId=${other.merchantId}`)).status).toBe(404)
+    expect((await api.call(key, 'GET', `/v1/campaigns/${body.id}`)).status).toBe(404)
+    expect((await patch(body.id, { name: 'Mine' }, key)).status).toBe(404)
+    expect((await act(body.id, 'archive', key)).status).toBe(404)
+    expect(await get(body.id)).toMatchObject({ name: 'Winter', status: 'draft' })
+  })
+
+  it('200: says what keeps a campaign from serving, as each obstacle goes', async () => {
+    api.now = Date.parse('2026-01-05T12:00:00Z')
+    const owner = await shop()
+    const { merchantId, listings } = owner
+    await api.call(api.operator, 'PUT', '/v1/listings', {
+      items: listings.map((id) => listingItem(id, merchantId, { status: 'inactive' })),
+    })
+    const dayparts = [{ days: [1], from: '13:00', to: '14:00' }]
+    const { id } = (await create(bodyFor(owner, { startsAt: '2026-01-06T00:00:00Z', dayparts }))).body
+    const reason = async () => (await get(id)).notServing
+    expect(await reason()).toBe('draft')
+    await act(id, 'activate')
+    expect(await reason()).toBe('not_started')
+    await patch(id, { startsAt: null, endsAt: '2026-01-05T12:00:00Z' })
+    expect(await reason()).toBe('ended')
+    await patch(id, { endsAt: null })
+    expect(await reason()).toBe('no_active_listing')
+    await api.listings(merchantId, ...listings)
+    expect(await reason()).toBe('wallet_empty')
+    await fund(merchantId)
+    expect(await reason()).toBeNull()
+    await spend(id, merchantId, 'total', 100_000_000n)
+    expect(await reason()).toBe('budget_total_spent')
+    await patch(id, { budget: { daily: '10' } })
+    await spend(id, merchantId, '2026-01-05', 10_000_000n)
+    expect(await reason()).toBe('budget_day_spent')
+    await patch(id, { budget: { daily: '10.000001' } })
+    expect(await reason()).toBeNull()
+    api.now += 3_600_000
+    expect(await reason()).toBe('outside_dayparts')
+    await act(id, 'pause')
+    expect(await reason()).toBe('paused')
+    await act(id, 'archive')
+    expect(await reason()).toBe('archived')
+  })
+})
+
+describe('PATCH /v1/campaigns/{id}', () => {
+  it('200: changes what is given only, and announces each change once', async () => {
+    const owner = await shop()
+    const before = (await create(bodyFor(owner, { targetRoas: 3, targeting: { categories: ['a'] } }))).body
+    const after = (await patch(before.id, { bid: '1.25', budget: { total: '50' }, targetRoas: null })).body
+    expect(after).toEqual({
+      ...before,
+      bid: '1.25',
+      budget: { daily: null, total: '50' },
+      targetRoas: null,
+      updatedAt: after.updatedAt,
+    })
+    expect(
+      (await patch(before.id, { bid: '1.250', name: 'Winter', listings: [...owner.listings].reverse() }))
+        .status,
+    ).toBe(200)
+    expect((await announced(before.id)).map((state) => [state.version, state.bidMicros])).toEqual([
+      [1, '750000'],
+      [2, '1250000'],
+    ])
+  })
+
+  it("200: a listing taken out and put back keeps its ad's id", async () => {
+    const owner = await shop()
+    const [one, two] = owner.listings as [string, string]
+    const { id, ads } = (await create(bodyFor(owner))).body
+    expect((await patch(id, { listings: [two] })).body.ads).toEqual([ads[1]])
+    expect((await announced(id)).at(-1)!.ads).toEqual([ads[1]])
+    expect((await patch(id, { listings: [one, two] })).body.ads).toEqual(ads)
+  })
+
+  it('422: refuses a change that makes the whole campaign wrong', async () => {
+    const owner = await shop()
+    const { id } = (await create(bodyFor(owner, { startsAt: '2026-02-01T00:00:00Z' }))).body
+    for (const [change, path] of [
+      [{ endsAt: '2026-01-31T00:00:00Z' }, '/endsAt'],
+      [{ listings: [(await shop()).listings[0]] }, '/listings/0'],
+      [{ pricing: 'cpm' }, '/pricing'],
+      [{ merchantId: owner.merchantId }, '/merchantId'],
+    ] as const) {
+      expect(await patch(id, change)).toMatchObject({ status: 422, body: { errors: [{ path }] } })
+    }
+    expect(await announced(id)).toHaveLength(1)
+  })
+
+  it('200: changes made at the same time are all kept, each with a version of its own', async () => {
+    const { id } = (await create(bodyFor(await shop()))).body
+    const changes = [
+      { bid: '2' },
+      { name: 'Spring' },
+      { targetRoas: 5 },
+      { pacing: 'asap' },
+      { placements: ['home'] },
+    ]
+    await Promise.all(changes.map((change) => patch(id, change)))
+    expect(await get(id)).toMatchObject({
+      bid: '2',
+      name: 'Spring',
+      targetRoas: 5,
+      pacing: 'asap',
+      placements: ['home'],
+    })
+    expect((await announced(id)).map((state) => state.version)).toEqual([1, 2, 3, 4, 5, 6])
+  })
+})
+
+describe('POST /v1/campaigns/{id}/{activate,pause,archive}', () => {
+  it('200: moves through its states, and says nothing when nothing changes', async () => {
+    const { id } = (await create(bodyFor(await shop()))).body
+    for (const action of ['activate', 'activate', 'pause', 'pause', 'activate', 'archive', 'archive']) {
+      expect((await act(id, action)).status, action).toBe(200)
+    }
+    expect((await announced(id)).map((state) => state.status)).toEqual([
+      'draft',
+      'active',
+      'paused',
+      'active',
+      'archived',
+    ])
+  })
+
+  it('409: an archived campaign stays archived and unchanged; a draft has nothing to pause', async () => {
+    const { id } = (await create(bodyFor(await shop()))).body
+    expect(await act(id, 'pause')).toMatchObject({ status: 409, body: { code: 'conflict' } })
+    await act(id, 'archive')
+    for (const action of ['activate', 'pause']) expect((await act(id, action)).status).toBe(409)
+    expect((await patch(id, { name: 'Back' })).status).toBe(409)
+    expect(await get(id)).toMatchObject({ status: 'archived', name: 'Winter' })
+  })
+})
+
+it('a charged wallet shows in the balance that decides whether campaigns serve', async () => {
+  const owner = await shop()
+  const { id } = (await create(bodyFor(owner, { status: 'active' }))).body
+  await fund(owner.merchantId, '1')
+  expect((await get(id)).notServing).toBeNull()
+  const { merchantId } = owner
+  const now = new Date(api.now)
+  await api.postgres.transaction((tx) =>
+    postLedger(
+      tx,
+      [
+        {
+          transactionId: 'chg_x',
+          kind: 'charge',
+          currency: 'EUR',
+          occurredAt: now,
+          reference: 'chg_x',
+          entries: [
+            { account: { kind: 'wallet', merchantId, currency: 'EUR' }, amountMicros: -1_000_000n },
+            { account: { kind: 'revenue', currency: 'EUR' }, amountMicros: 1_000_000n },
+          ],
+        },
+      ],
+      now,
+    ),
+  )
+  expect((await get(id)).notServing).toBe('wallet_empty')
+})
