@@ -63,18 +63,21 @@ function isNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
-const base64Key = z.string().transform((text, context) => {
-  const key = Buffer.from(text, 'base64')
-  if (key.length === 32) return key
-  context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64' })
-  return z.NEVER
-})
+const base64Key = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
+  .transform((text) => Buffer.from(text, 'base64'))
 
 const tokenKeys = z.string().transform((text, context) => {
   try {
     return parseTokenKeys(text)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: `does not hold token keys: ${(error as Error).message}` })
+  } catch {
+    // The reason is not passed on: of an entry without its colon it would quote the secret as the id.
+    context.addIssue({
+      code: 'custom',
+      message:
+        'must be pairs of id:base64, comma-separated; ids are 1-16 of A-Z a-z 0-9 _ - and differ, keys have 32 bytes',
+    })
     return z.NEVER
   }
 })

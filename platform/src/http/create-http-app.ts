@@ -1,7 +1,13 @@
 import type { Socket } from 'node:net'
 import { type Clock, EndcapError, type IdSource } from '@endcap/contracts'
 import underPressure from '@fastify/under-pressure'
-import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import {
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
@@ -57,13 +63,14 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   // Fastify's own type leaves the kind of server open, which no two of its declarations agree on; this is node:http's.
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyLimitBytes ?? BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     // Requests that come while stopping are answered; their connections are closed after it.
     return503OnClosing: false,
-    routerOptions: { maxParamLength: MAX_URL_LENGTH },
+    // Above what Node takes as an address: its length is judged in one place, below.
+    routerOptions: { maxParamLength: 65_536 },
     genReqId: (raw) => {
       const given = raw.headers['x-request-id']
       return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : ids('request')
@@ -187,11 +194,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const told = publicErrorOf(error)
     if (told.code === 'internal')
-      request.log.error(
-        { err: error, requestId: request.id, method: request.method, url: request.url },
-        'unforeseen error',
-      )
-    else if (told.status === 503) request.log.warn({ err: error, requestId: request.id }, 'turned away')
+      request.log.error({ err: error, method: request.method, url: request.url }, 'unforeseen error')
+    else if (told.status === 503) request.log.warn({ err: error }, 'turned away')
     return reply
       .code(told.status)
       .headers({ ...headersOf(told), 'x-request-id': request.id })

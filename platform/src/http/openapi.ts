@@ -13,6 +13,11 @@ export interface OpenApiInfo {
 
 export const DOCS_PREFIX = '/docs'
 
+const PROBLEM_RESPONSE = {
+  description: 'An error, as RFC 9457 says it',
+  content: { 'application/problem+json': { schema: problem } },
+}
+
 /** `/openapi.json` and `/docs`, both from the schemas of the routes. The pages bring all they need: they work offline. */
 export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
   const zodToJsonSchema = createJsonSchemaTransform({ skipList: [] })
@@ -26,21 +31,19 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
       const { schema, route } = document
       const access = route.config?.access ?? publicAccess
       const hidden = route.url.startsWith(DOCS_PREFIX) || schema?.hide === true
-      return zodToJsonSchema({
+      const transformed = zodToJsonSchema({
         ...document,
         schema: {
           ...schema,
           hide: hidden,
           security: access.kind === 'public' ? [] : [{ apiKey: [] }],
-          response: {
-            ...((schema?.response as object | undefined) ?? { '2xx': { description: 'Done', content: {} } }),
-            default: {
-              description: 'An error, as RFC 9457 says it',
-              content: { 'application/problem+json': { schema: problem } },
-            },
-          },
+          response: { ...(schema?.response as object | undefined), default: PROBLEM_RESPONSE },
         },
       })
+      if (!schema?.response && !hidden) {
+        Object.assign(transformed.schema?.response ?? {}, { '2xx': { description: 'Done', type: 'null' } })
+      }
+      return transformed
     },
   })
   await app.register(swaggerUi, {

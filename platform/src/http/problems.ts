@@ -13,7 +13,6 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['bad_request', 'The body is not as long as its content-length says.'],
   FST_ERR_BAD_URL: ['bad_request', 'The address holds an invalid percent-encoding.'],
-  FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'There is nothing at this address.'],
 }
 
 /** Failures of a connection to a server behind us: the same request may succeed in a moment. */

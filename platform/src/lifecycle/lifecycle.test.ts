@@ -1,0 +1,255 @@
+import { spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../logging/index.js'
+import { createMetrics, createMetricsServer } from '../metrics/index.js'
+import {
+  acquireDataDir,
+  type Component,
+  createProcess,
+  DATA_DIR_LOCK,
+  runUntilSignal,
+  StartupError,
+} from './index.js'
+
+const logger = silentLogger()
+
+function recorded(name: string, happened: string[], more: Partial<Component> = {}): Component {
+  return {
+    name,
+    async start() {
+      happened.push(`start ${name}`)
+    },
+    async stop() {
+      happened.push(`stop ${name}`)
+    },
+    ...more,
+  }
+}
+
+describe('createProcess', () => {
+  it('starts in order and stops in the reverse order, once', async () => {
+    const happened: string[] = []
+    const hosted = createProcess({
+      components: ['a', 'b', 'c'].map((name) => recorded(name, happened)),
+      logger,
+    })
+    await hosted.start()
+    expect(await Promise.all([hosted.stop(), hosted.stop()])).toEqual([true, true])
+    expect(happened).toEqual(['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a'])
+  })
+
+  it('a component that cannot start takes the started ones down in reverse order, and its error comes out', async () => {
+    const happened: string[] = []
+    const broken = recorded('b', happened, { start: () => Promise.reject(new StartupError('no b today')) })
+    const hosted = createProcess({
+      components: [recorded('a', happened), recorded('a2', happened), broken, recorded('c', happened)],
+      logger,
+    })
+    await expect(hosted.start()).rejects.toThrow('no b today')
+    expect(happened).toEqual(['start a', 'start a2', 'stop a2', 'stop a'])
+  })
+
+  it('a stop that hangs or throws does not keep the others from stopping', async () => {
+    const happened: string[] = []
+    const hosted = createProcess({
+      components: [
+        recorded('a', happened),
+        recorded('throws', happened, { stop: () => Promise.reject(new Error('stuck')) }),
+        recorded('hangs', happened, { stop: () => new Promise(() => {}) }),
+        recorded('c', happened),
+      ],
+      logger,
+      stopTimeoutMs: 30,
+    })
+    await hosted.start()
+    expect(await hosted.stop()).toBe(false)
+    expect(happened.slice(-2)).toEqual(['stop c', 'stop a'])
+  })
+
+  it('readiness gives each component its reason: not started, its own, thrown, too slow, stopping', async () => {
+    const happened: string[] = []
+    const hosted = createProcess({
+      components: [
+        recorded('well', happened),
+        recorded('busy', happened, { problem: () => 'catching up' }),
+        recorded('throws', happened, { problem: () => Promise.reject(new Error('no answer')) }),
+        recorded('slow', happened, { problem: () => new Promise(() => {}) }),
+      ],
+      logger,
+      problemTimeoutMs: 20,
+    })
+    expect(Object.values(await hosted.readiness())).toEqual(Array(4).fill('not started yet'))
+    await hosted.start()
+    expect(await hosted.readiness()).toEqual({
+      well: null,
+      busy: 'catching up',
+      throws: 'no answer',
+      slow: 'did not answer within 20 ms',
+    })
+    await hosted.stop()
+    expect(Object.values(await hosted.readiness())).toEqual(Array(4).fill('stopping'))
+  })
+})
+
+describe('runUntilSignal', () => {
+  const fakeHost = () => {
+    const exits: number[] = []
+    const host = Object.assign(new EventEmitter(), {
+      exit: (code: number) => {
+        exits.push(code)
+      },
+    })
+    return { host: host as unknown as NodeJS.Process, emitter: host, exits }
+  }
+
+  it.each(['SIGTERM', 'SIGINT'])('%s stops the process and gives 0', async (signal) => {
+    const happened: string[] = []
+    const { host, emitter } = fakeHost()
+    const hosted = createProcess({ components: [recorded('a', happened)], logger })
+    const code = runUntilSignal(hosted, { logger, host })
+    await hosted.start()
+    emitter.emit(signal, signal)
+    expect(await code).toBe(0)
+    expect(happened).toEqual(['start a', 'stop a'])
+    expect(emitter.listenerCount(signal)).toBe(0)
+  })
+
+  it('a second signal ends a stop that hangs, at once', async () => {
+    const { host, emitter, exits } = fakeHost()
+    const hosted = createProcess({
+      components: [recorded('a', [], { stop: () => new Promise(() => {}) })],
+      logger,
+      stopTimeoutMs: 50,
+    })
+    const code = runUntilSignal(hosted, { logger, host })
+    await hosted.start()
+    emitter.emit('SIGINT', 'SIGINT')
+    emitter.emit('SIGINT', 'SIGINT')
+    expect(exits).toEqual([1])
+    expect(await code).toBe(1)
+  })
+
+  it('a component that fails for good stops the process with 1', async () => {
+    const happened: string[] = []
+    let report: (error: unknown) => void = () => {}
+    const failing = recorded('a', happened, {
+      onFailure: (given) => {
+        report = given
+      },
+    })
+    const { host } = fakeHost()
+    const hosted = createProcess({ components: [failing], logger })
+    const code = runUntilSignal(hosted, { logger, host })
+    await hosted.start()
+    report(new Error('the consumer crashed'))
+    expect(await code).toBe(1)
+    expect(happened).toEqual(['start a', 'stop a'])
+  })
+})
+
+describe('acquireDataDir', () => {
+  const withDir = async (work: (dir: string) => Promise<void>) => {
+    const dir = await mkdtemp(join(tmpdir(), 'endcap-data-'))
+    try {
+      await work(dir)
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+  /** Holds the directory in another process until it is killed. */
+  async function holder(dir: string) {
+    const lifecycle = new URL('./index.ts', import.meta.url).href
+    const code = `import(${JSON.stringify(lifecycle)}).then(async (m) => {
+      await m.acquireDataDir(${JSON.stringify(dir)}); console.log('held'); setInterval(() => {}, 1000) })`
+    const child = spawn(process.execPath, ['--import', 'tsx', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    return child
+  }
+
+  it('a second process is refused with the first one’s pid; after a kill -9 the directory is taken over', () =>
+    withDir(async (dir) => {
+      const first = await holder(dir)
+      try {
+        await expect(acquireDataDir(dir)).rejects.toThrow(`in use by process ${first.pid}:`)
+        await expect(acquireDataDir(dir)).rejects.toBeInstanceOf(StartupError)
+      } finally {
+        const exited = once(first, 'exit')
+        first.kill('SIGKILL')
+        await exited
+      }
+      const held = await acquireDataDir(dir)
+      expect(await readFile(join(dir, DATA_DIR_LOCK), 'utf8')).toMatch(new RegExp(`^${process.pid}\n`))
+      await held.release()
+    }))
+
+  it('the same process is refused too, until it has released', () =>
+    withDir(async (dir) => {
+      const held = await acquireDataDir(dir)
+      await expect(acquireDataDir(dir)).rejects.toThrow(`in use by process ${process.pid}:`)
+      await held.release()
+      const again = await acquireDataDir(dir)
+      await again.release()
+    }))
+
+  it('of many that find a stale lock at once, one gets the directory', () =>
+    withDir(async (dir) => {
+      for (const stale of [
+        '999999999\nelsewhere  1\n',
+        'garbage',
+        '',
+        `${process.pid}\nearlier life\n`,
+        `${process.ppid}\nanother boot\n`,
+      ]) {
+        await writeFile(join(dir, DATA_DIR_LOCK), stale)
+        const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => acquireDataDir(dir)))
+        const won = outcomes.filter((outcome) => outcome.status === 'fulfilled')
+        expect(won).toHaveLength(1)
+        await won[0]!.value.release()
+      }
+    }))
+
+  it('a directory that cannot be made is one clear sentence', () =>
+    withDir(async (dir) => {
+      await writeFile(join(dir, 'file'), '')
+      await expect(acquireDataDir(join(dir, 'file', 'data'))).rejects.toBeInstanceOf(StartupError)
+      await expect(acquireDataDir(join(dir, 'file', 'data'))).rejects.toThrow(/cannot be used \(ENOTDIR\)/)
+    }))
+})
+
+describe('a taken port', () => {
+  it('is one clear sentence that names the port and the variable', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as { port: number }
+    const server = createMetricsServer({
+      registry: createMetrics({ service: 'test' }),
+      host: '127.0.0.1',
+      port,
+    })
+    await expect(server.start()).rejects.toBeInstanceOf(StartupError)
+    await expect(server.start()).rejects.toThrow(
+      new RegExp(`Port ${port} on 127.0.0.1 is already in use.*ENDCAP_METRICS_PORT`),
+    )
+    await new Promise((closed) => other.close(closed))
+  })
+
+  it('the metrics server answers /metrics and nothing else', async () => {
+    const server = createMetricsServer({
+      registry: createMetrics({ service: 'test' }),
+      host: '127.0.0.1',
+      port: 0,
+    })
+    await server.start()
+    const answer = await fetch(`http://127.0.0.1:${server.port()}/metrics`)
+    expect(await answer.text()).toContain('process_cpu_seconds_total')
+    expect((await fetch(`http://127.0.0.1:${server.port()}/`)).status).toBe(404)
+    await server.stop()
+  })
+})
