@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { FitInput, FitResult } from './fit-ranking.js'
 import type { FitMessage } from './fit-worker.js'
@@ -35,8 +33,7 @@ function startWorker(input: FitInput): Worker {
     return new Worker(new URL('./fit-worker.js', import.meta.url), { workerData: input, execArgv: [] })
   }
   // A thread has none of the loaders of the thread that starts it, however they were registered there: it registers its own first.
-  const { resolve } = createRequire(import.meta.url)
-  const loader = JSON.stringify(pathToFileURL(resolve('tsx/esm/api')).href)
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
   const entry = JSON.stringify(new URL('./fit-worker.ts', import.meta.url).href)
   const bootstrap = `import(${loader}).then((tsx) => { tsx.register(); return import(${entry}) })`
   return new Worker(bootstrap, { eval: true, workerData: input, execArgv: [] })
