@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -198,20 +198,49 @@ describe('acquireDataDir', () => {
       await again.release()
     }))
 
-  it('of many that find a stale lock at once, one gets the directory', () =>
+  it.each(['999999999\nelsewhere  1\n', 'garbage', '', 'own pid', 'parent pid'])(
+    'a lock that says %j is stale: no process of that start lives',
+    (left) =>
+      withDir(async (dir) => {
+        const text = left.replace('own pid', `${process.pid}\nan earlier life\n`)
+        await writeFile(
+          join(dir, DATA_DIR_LOCK),
+          text.replace('parent pid', `${process.ppid}\nanother boot\n`),
+        )
+        const held = await acquireDataDir(dir)
+        await held.release()
+      }),
+  )
+
+  it('of many processes that find a stale lock at once, one gets the directory', () =>
     withDir(async (dir) => {
-      for (const stale of [
-        '999999999\nelsewhere  1\n',
-        'garbage',
-        '',
-        `${process.pid}\nearlier life\n`,
-        `${process.ppid}\nanother boot\n`,
-      ]) {
-        await writeFile(join(dir, DATA_DIR_LOCK), stale)
-        const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => acquireDataDir(dir)))
-        const won = outcomes.filter((outcome) => outcome.status === 'fulfilled')
-        expect(won).toHaveLength(1)
-        await won[0]!.value.release()
+      const rounds = Array.from({ length: 40 }, (_, round) => join(dir, String(round)))
+      for (const path of rounds) {
+        await mkdir(path)
+        await writeFile(join(path, DATA_DIR_LOCK), '999999999\nelsewhere  1\n')
+      }
+      const racer = `import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)}).then(async (m) => {
+        console.log('ready')
+        process.stdin.once('data', async () => {
+          const tries = ${JSON.stringify(rounds)}.map((path) => m.acquireDataDir(path).then(() => 1, () => 0))
+          console.log(JSON.stringify(await Promise.all(tries)))
+        })
+      })`
+      const racers = [1, 2, 3].map(() =>
+        spawn(process.execPath, ['--import', 'tsx', '-e', racer], { stdio: ['pipe', 'pipe', 'inherit'] }),
+      )
+      try {
+        await Promise.all(racers.map(({ stdout }) => once(stdout, 'data')))
+        for (const { stdin } of racers) stdin.write('go\n')
+        const answers = await Promise.all(racers.map(({ stdout }) => once(stdout, 'data')))
+        const wins = answers.map(([line]) => JSON.parse(String(line)) as number[])
+        expect(rounds.map((_, round) => wins.reduce((sum, won) => sum + won[round]!, 0))).toEqual(
+          rounds.map(() => 1),
+        )
+      } finally {
+        const exits = racers.map((child) => once(child, 'exit'))
+        for (const child of racers) child.kill('SIGKILL')
+        await Promise.all(exits)
       }
     }))
 
