@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import {
   createIdSource,
   createTokenSealer,
@@ -169,6 +172,15 @@ const breakingBeforeCommit = (times: number): Postgres => ({
     }, options),
 })
 
+/** Starts a process that bills the log and kills itself; gives the signal that ended it. */
+async function runUntilKilled(when: 'before' | 'after', transaction: number): Promise<NodeJS.Signals | null> {
+  const entry = fileURLToPath(new URL('../testing/billing-killed.ts', import.meta.url))
+  const args = ['--import', 'tsx', entry, database.url, dir, when, String(transaction), String(clock())]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  const [, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  return signal
+}
+
 describe('billing', () => {
   it('bills a click from the log: charge, ledger, counters, wallet and event agree', async () => {
     await seed([{ id: 'c1', merchantId: 'm1' }])
@@ -213,6 +225,31 @@ describe('billing', () => {
     await component.stop()
     expect(await chargedMicros()).toBe(30n * 250_000n)
     expect(await component.problem?.()).toBeUndefined()
+    await expectBooksToAgree()
+  })
+
+  it('bills each click once, though its process is killed again and again before and after commits', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1', budgetTotalMicros: 137n * 250_000n }])
+    await append(Array.from({ length: 150 }, (_, index) => impressionAndClick(`a${index}`)).flat())
+    await log.close()
+    for (const [when, at] of [
+      ['before', 1],
+      ['after', 2],
+      ['before', 3],
+      ['before', 2],
+      ['after', 1],
+    ] as const) {
+      expect(await runUntilKilled(when, at)).toBe('SIGKILL')
+      await expectBooksToAgree()
+    }
+    log = createEmbeddedLog({ dir, clock })
+    const component = billing()
+    await component.start()
+    await allBilled()
+    await component.stop()
+    const verdicts = await charges()
+    expect(verdicts).toHaveLength(150)
+    expect(verdicts.filter(({ outcome }) => outcome === 'charged')).toHaveLength(137)
     await expectBooksToAgree()
   })
 
