@@ -261,6 +261,33 @@ describe('ingest', () => {
     })
   })
 
+  it('completes the rollups of a batch that died between the raw table and its views', async () => {
+    let attempts = 0
+    const dying: ClickHouse = {
+      ...clickhouse,
+      async insertEncoded(table, lines, { token }) {
+        const options = { token: `dying/${token}` }
+        if (++attempts > 1) return clickhouse.insertEncoded(table, lines, options)
+        await clickhouse.command('detach table interactions_to_minute_mv_v1')
+        await clickhouse.insertEncoded(table, lines, options)
+        await clickhouse.command('attach table interactions_to_minute_mv_v1')
+        throw new ClickHouseError(0, 'UNREACHABLE', 'socket hang up', table.name)
+      },
+    }
+    await withIngest(
+      async () => {
+        await log.append(TOPICS.interactions, [recordOf(interactionOf(1))])
+        await stored()
+        expect(attempts).toBe(2)
+        expect(await clickhouse.query(interactionReads.counts, {})).toEqual([{ rows: 1, ids: 1 }])
+        for (const totals of [performanceMinuteTotals, performanceDayTotals]) {
+          expect(await clickhouse.query(totals, {})).toMatchObject([{ impressions: 1 }])
+        }
+      },
+      { clickhouse: dying },
+    )
+  })
+
   it('says why it cannot store, keeps trying, and loses nothing when ClickHouse comes back', async () => {
     let away = true
     const flaky: ClickHouse = {
