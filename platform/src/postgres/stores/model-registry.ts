@@ -106,15 +106,16 @@ export async function liveModel(
 /**
  * Makes a model the live one and retires the one that was. Promoting the live model changes nothing.
  * @param by who decided: a key's id, or the name of a job
- * @throws EndcapError `not_found` for an unknown version, `conflict` for a rejected one
+ * @param force also a model that the gate rejected: a person's decision
+ * @throws EndcapError `not_found` for an unknown version, `conflict` for a rejected one without `force`
  */
 export async function promoteModel(
   tx: Transaction,
   version: string,
-  { by, now }: { readonly by: string; readonly now: Date },
+  { by, now, force = false }: { readonly by: string; readonly now: Date; readonly force?: boolean },
 ): Promise<ModelRecord> {
   const model = await lockModel(tx, version)
-  if (model.status === 'rejected')
+  if (model.status === 'rejected' && !force)
     throw new EndcapError('conflict', `model ${version} was rejected by the gate`)
   if (model.status === 'live') return model
   await tx.query(`update models set status = 'retired' where kind = $1 and status = 'live'`, [model.kind])

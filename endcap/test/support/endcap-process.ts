@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const BIN = fileURLToPath(new URL('../../bin/endcap.js', import.meta.url))
+
+export interface EndcapProcess {
+  readonly url: string
+  readonly pid: number
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>
+}
+
+export interface StartOptions {
+  readonly roles: readonly string[]
+  readonly dataDir: string
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const START_TIMEOUT_MS = 60_000
+
+/** Runs `endcap start` as an operator would and resolves once /readyz answers 200. */
+export async function startEndcap({
+  roles,
+  dataDir,
+  port = 0,
+  env = {},
+}: StartOptions): Promise<EndcapProcess> {
+  const child = spawn(
+    process.execPath,
+    [BIN, 'start', ...roles, '--json', '--data-dir', dataDir, '--port', String(port)],
+    {
+      env: { ...cleanEnvironment(), ENDCAP_LOG_LEVEL: 'error', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  let errors = ''
+  child.stderr!.on('data', (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-4_000)
+  })
+  const started = await firstLine(child, () => errors)
+  const { url } = JSON.parse(started) as { url: string }
+  if (!roles.includes('clickhouse')) await untilReady(url, child, () => errors)
+  return {
+    url,
+    pid: child.pid!,
+    kill: () => end(child, 'SIGKILL').then(() => undefined),
+    stop: () => end(child, 'SIGTERM'),
+  }
+}
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs an `endcap` command to its end. */
+export function runEndcap(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input?: string,
+): Promise<Finished> {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { ...cleanEnvironment(), ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  child.stdin.end(input ?? '')
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })))
+}
+
+/** The developer's own settings must not reach the processes under test. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) =>
+        !/^(ENDCAP_|DATABASE_URL|CLICKHOUSE_URL|KAFKA_BROKERS|REDIS_URL|NODE_OPTIONS|VITEST)/.test(name),
+    ),
+  )
+}
+
+function firstLine(child: ChildProcess, errors: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout! })
+    const timer = setTimeout(() => fail('did not start in time'), START_TIMEOUT_MS)
+    const fail = (why: string) => {
+      clearTimeout(timer)
+      child.kill('SIGKILL')
+      reject(new Error(`endcap ${why}: ${errors()}`))
+    }
+    lines.once('line', (line) => {
+      clearTimeout(timer)
+      child.off('exit', onExit)
+      resolve(line)
+    })
+    const onExit = (code: number | null) => fail(`ended with ${code}`)
+    child.once('exit', onExit)
+  })
+}
+
+async function untilReady(url: string, child: ChildProcess, errors: () => string): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS
+  let last = ''
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`endcap ended: ${errors()}`)
+    try {
+      const answer = await fetch(`${url}/readyz`)
+      if (answer.status === 200) return
+      last = await answer.text()
+    } catch (error) {
+      last = String(error)
+    }
+    await new Promise((wake) => setTimeout(wake, 50))
+  }
+  throw new Error(`${url} did not become ready: ${last} ${errors()}`)
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode)
+  return new Promise((resolve) => {
+    child.once('exit', (code) => resolve(code))
+    child.kill(signal)
+  })
+}

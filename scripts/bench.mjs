@@ -1,0 +1,23 @@
+// `npm run bench rank|ingest|bill [-- --options]`: measurements as JSON lines on stdout, each a ratio to something measured in the same run.
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const names = readdirSync(`${root}bench/src`)
+  .filter((file) => file.endsWith('.bench.ts'))
+  .map((file) => file.replace('.bench.ts', ''))
+const [name, ...args] = process.argv.slice(2)
+if (!names.includes(name)) {
+  console.error(`usage: npm run bench ${names.join('|')}`)
+  process.exit(2)
+}
+const { status } = spawnSync(
+  process.execPath,
+  ['--expose-gc', '--import', 'tsx', `bench/src/${name}.bench.ts`, ...args],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+)
+process.exit(status ?? 1)
