@@ -180,8 +180,9 @@ function unanswerable(query: ReportQuery): FieldError[] {
 const isAnswerable = (dimension: ReportDimension): boolean =>
   dimension === 'day' || dimension === 'hour' || isColumnDimension(dimension)
 
-const valuesOf = (filter: string | readonly string[] | undefined): readonly string[] =>
-  filter === undefined ? [] : typeof filter === 'string' ? [filter] : filter
+type FilterValue = string | number
+const valuesOf = (filter: FilterValue | readonly FilterValue[] | undefined): readonly string[] =>
+  filter === undefined ? [] : [filter].flat().map(String)
 
 function boundFilters(query: ReportQuery, only: readonly string[] | undefined) {
   const sql: string[] = []

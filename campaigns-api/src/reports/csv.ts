@@ -17,5 +17,9 @@ export function reportCsv({ columns, rows }: Pick<ReportAnswer, 'columns' | 'row
         : value
     }),
   )
-  return stringify([columns.map((column) => column.name), ...cells], { record_delimiter: 'windows' })
+  return stringify([columns.map((column) => column.name), ...cells], {
+    record_delimiter: 'windows',
+    // The writer quotes its own delimiters by itself, but a lone line end would break the line as well.
+    quoted_match: /[\r\n]/,
+  })
 }

@@ -1,8 +1,10 @@
-import { badInputBattery } from '@endcap/platform/testing'
+import { badInputBattery } from '@endcap/platform/http'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, listingItem, startHarness } from '../testing/harness.js'
 
 let api: Harness
+let stored: TestClickHouse
 let merchantId: string
 let campaignId: string
 let merchantKey: string
@@ -28,7 +30,8 @@ const campaign = (listing: string) => ({
 })
 
 beforeAll(async () => {
-  api = await startHarness()
+  stored = await startTestClickHouse()
+  api = await startHarness({ clickhouse: stored.clickhouse })
   merchantId = await api.merchant()
   await api.listings(merchantId, 'bad-1')
   merchantKey = await api.key(`merchant:${merchantId}`)
@@ -40,7 +43,10 @@ beforeAll(async () => {
   })
   campaignId = made.body.id
 })
-afterAll(() => api.stop())
+afterAll(async () => {
+  await api.stop()
+  await stored.close()
+})
 
 /** Everything that a call could have written. */
 const stateOf = async () => {
@@ -124,6 +130,26 @@ it('no route answers bad input with a server error, and none half-writes', async
       validBody: { name: 'k', scopes: ['serve'] },
       key: api.operator,
       wrongScopeKey: merchantKey,
+      stateOf,
+    }),
+    await badInputBattery(api.app, {
+      method: 'POST',
+      url: '/v1/reports/query',
+      validBody: {
+        metrics: ['clicks', 'spend'],
+        dimensions: ['day', 'campaign'],
+        filters: { merchant: [merchantId], searchTerm: 'shoes', position: '1', sponsored: true },
+        from: '2026-01-05T00:00:00Z',
+        to: '2026-01-06T00:00:00Z',
+        timeZone: 'Europe/Berlin',
+        attribution: { clickDays: 7, viewDays: 1, match: 'halo', model: 'last_touch' },
+        orderBy: [{ field: 'spend', direction: 'desc' }],
+        limit: 10,
+      },
+      key: api.operator,
+      wrongScopeKey: otherKey,
+      // One value or a list of them: both shapes are right.
+      lenient: ['/filters/merchant', '/filters/searchTerm', '/filters/position'],
       stateOf,
     }),
   ]

@@ -42,13 +42,14 @@ export const REPORT_FILTERS = REPORT_DIMENSIONS.filter(
 )
 
 const filterValue = z.union([z.string().max(200), z.array(z.string().max(200)).min(1).max(200)])
+const position = z.int().min(1).max(65_535)
 const filters = z.strictObject({
   merchant: filterValue.optional(),
   campaign: filterValue.optional(),
   listing: filterValue.optional(),
   category: filterValue.optional(),
   placement: filterValue.optional(),
-  position: filterValue.optional(),
+  position: z.union([filterValue, position, z.array(position).min(1).max(200)]).optional(),
   searchTerm: filterValue.optional(),
   keyword: filterValue.optional(),
   device: filterValue.optional(),

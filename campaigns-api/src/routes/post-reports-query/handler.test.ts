@@ -221,6 +221,9 @@ describe('performance', () => {
     })
     expect(body.rows).toEqual([{ position: 1, impressions: 2 }])
     expect(body.totals).toEqual({ impressions: 4 })
+    for (const position of [1, '1', [1], ['1']]) {
+      expect(await rowsOf({ metrics: ['impressions'], filters: { position } })).toEqual([{ impressions: 2 }])
+    }
   })
 
   it("200: a merchant's key sees its own merchants only, whatever it asks for", async () => {

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import type { CampaignRecord } from '../store/campaigns.js'
+import { type CampaignMeans, notServingReason, statusAfter } from './campaign.js'
+
+const campaign = (fields: Partial<CampaignRecord>): CampaignRecord => ({
+  id: 'cmp_1',
+  merchantId: 'mer_1',
+  name: 'c',
+  status: 'active',
+  pricing: 'cpc',
+  bidMicros: 1n,
+  budgetDailyMicros: null,
+  budgetTotalMicros: null,
+  startsAt: null,
+  endsAt: null,
+  dayparts: [],
+  pacing: 'even',
+  targeting: { keywords: [], categories: [], locations: [], items: [] },
+  placements: [],
+  targetRoas: null,
+  frequencyCap: null,
+  version: 1,
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+  ...fields,
+})
+const ads = [{ id: 'ad_1', campaignId: 'cmp_1', listingId: 'L1', listingStatus: 'active' as const }]
+const means: CampaignMeans = {
+  spentTodayMicros: 0n,
+  spentTotalMicros: 0n,
+  walletMicros: 1n,
+  timeZone: 'Europe/Berlin',
+}
+
+describe('notServingReason', () => {
+  it("reads dayparts by the merchant's wall clock, the end exclusive", () => {
+    const dayparts = [{ days: [1], fromMinute: 9 * 60, toMinute: 10 * 60 }]
+    const at = (instant: string) => notServingReason(campaign({ dayparts }), ads, means, Date.parse(instant))
+    expect(at('2026-01-05T08:00:00Z')).toBeNull()
+    expect(at('2026-01-05T08:59:59.999Z')).toBeNull()
+    expect(at('2026-01-05T09:00:00Z')).toBe('outside_dayparts')
+    expect(at('2026-01-06T08:00:00Z')).toBe('outside_dayparts')
+  })
+
+  it('a budget spent to the micro is spent; one micro less is not', () => {
+    const limited = campaign({ budgetDailyMicros: 5n, budgetTotalMicros: 9n })
+    const reason = (spentTodayMicros: bigint, spentTotalMicros: bigint) =>
+      notServingReason(limited, ads, { ...means, spentTodayMicros, spentTotalMicros }, 0)
+    expect([reason(4n, 8n), reason(5n, 8n), reason(4n, 9n)]).toEqual([
+      null,
+      'budget_day_spent',
+      'budget_total_spent',
+    ])
+  })
+})
+
+describe('statusAfter', () => {
+  it('never brings an archived campaign back', () => {
+    expect([
+      statusAfter('archived', 'activate'),
+      statusAfter('archived', 'pause'),
+      statusAfter('archived', 'archive'),
+    ]).toEqual([undefined, undefined, 'archived'])
+  })
+})
