@@ -1,5 +1,4 @@
 import { EndcapError, type FieldError, fieldErrorsOf } from '@endcap/contracts'
-import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 
 type ZodIssues = Parameters<typeof fieldErrorsOf>[0]
@@ -35,8 +34,10 @@ function errorsOfPart(part: string | undefined, error: ZodIssues): FieldError[] 
 }
 
 /** Validates each part of a request with its zod schema. */
-export const zodValidatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) =>
-  function validate(value) {
-    const parsed = schema.safeParse(value)
-    return parsed.success ? { value: parsed.data } : { error: invalid(errorsOfPart(httpPart, parsed.error)) }
+export const zodValidatorCompiler = (part: { readonly schema: unknown; readonly httpPart?: string }) =>
+  function validate(value: unknown): { value: unknown } | { error: EndcapError } {
+    const parsed = (part.schema as z.ZodType).safeParse(value)
+    return parsed.success
+      ? { value: parsed.data }
+      : { error: invalid(errorsOfPart(part.httpPart, parsed.error)) }
   }

@@ -17,7 +17,9 @@ async function idsByPages(limit: number): Promise<string[]> {
   const ids: string[] = []
   let cursor: string | null = null
   do {
-    const answer: LightMyRequestResponse = await orders.get(`/v1/orders?limit=${limit}${cursor ? `&cursor=${cursor}` : ''}`)
+    const answer: LightMyRequestResponse = await orders.get(
+      `/v1/orders?limit=${limit}${cursor ? `&cursor=${cursor}` : ''}`,
+    )
     const page = answer.json<{ items: { id: string }[]; nextCursor: string | null }>()
     expect(page.items.length).toBeLessThanOrEqual(limit)
     ids.push(...page.items.map((item) => item.id))
