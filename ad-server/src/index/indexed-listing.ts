@@ -1,0 +1,60 @@
+import { type ListingState, microsToFloat } from '@endcap/contracts'
+import { type RankedListing, rankedListing } from '@endcap/ranking'
+
+/**
+ * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
+ * catalog are rarely candidates, and term sets are the larger part of their memory.
+ */
+export class IndexedListing implements RankedListing {
+  readonly id: string
+  readonly merchantId: string
+  readonly title: string
+  readonly url: string
+  readonly categories: readonly string[]
+  readonly priceMicros: bigint
+  readonly price: number
+  readonly currency: string
+  readonly lat: number
+  readonly lng: number
+  readonly active: boolean
+  readonly version: number
+  private terms: ReadonlySet<string> | undefined = undefined
+
+  constructor(
+    state: ListingState,
+    readonly sequence: bigint,
+  ) {
+    this.id = state.id
+    this.merchantId = state.merchantId
+    this.title = state.title
+    this.url = state.url
+    this.categories = state.categories
+    this.priceMicros = BigInt(state.priceMicros)
+    this.price = microsToFloat(this.priceMicros)
+    this.currency = state.currency
+    this.lat = state.location?.lat ?? Number.NaN
+    this.lng = state.location?.lng ?? Number.NaN
+    this.active = state.status === 'active'
+    this.version = state.version
+  }
+
+  get titleTerms(): ReadonlySet<string> {
+    this.terms ??= rankedListing(this).titleTerms
+    return this.terms
+  }
+
+  toState(): ListingState {
+    return {
+      id: this.id,
+      merchantId: this.merchantId,
+      title: this.title,
+      url: this.url,
+      categories: [...this.categories],
+      priceMicros: this.priceMicros.toString(),
+      currency: this.currency,
+      location: Number.isNaN(this.lat) ? null : { lat: this.lat, lng: this.lng },
+      status: this.active ? 'active' : 'inactive',
+      version: this.version,
+    }
+  }
+}

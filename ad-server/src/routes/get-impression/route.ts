@@ -1,0 +1,30 @@
+import { EndcapError, type TokenSealer } from '@endcap/contracts'
+import { type App, publicAccess } from '@endcap/platform/http'
+import { z } from 'zod'
+import type { Track } from '../../track/track.js'
+import { visitOf } from '../visit-of.js'
+
+/** A transparent GIF of 1×1, 43 bytes: the smallest that every browser shows. */
+export const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
+
+const params = z.object({ token: z.string() })
+
+/** `GET /t/i/{token}`: the impression pixel. */
+export function getImpression(app: App, { sealer, track }: { sealer: TokenSealer; track: Track }): void {
+  app.get(
+    '/t/i/:token',
+    {
+      // A HEAD request shows nobody anything.
+      exposeHeadRoute: false,
+      config: { access: publicAccess },
+      schema: { summary: 'Impression pixel', tags: ['tracking'], params },
+    },
+    async (request, reply) => {
+      const { token: sealed } = request.params
+      const opened = sealer.open(sealed)
+      if (!opened.ok) throw new EndcapError('not_found', 'There is no such slot.')
+      await track.browser('impression', sealed, opened.token, visitOf(request))
+      return reply.type('image/gif').header('cache-control', 'no-store').send(PIXEL)
+    },
+  )
+}

@@ -1,0 +1,198 @@
+import type { LocalTime, MerchantState, Micros } from '@endcap/contracts'
+import type { RankedListing, SlateContext } from '@endcap/ranking'
+import { distanceKm } from '../../domain/geo.js'
+import type { AdIndex, IndexedCampaign, Match } from '../../index/ad-index.js'
+import type { AdRequest } from '../ad-request.js'
+import { Candidate } from '../candidate.js'
+import type { DropLedger, DropReason } from '../drop-reasons.js'
+
+/** What a campaign may still spend; undefined where there is no limit. */
+export interface Remaining {
+  readonly totalMicros: Micros | undefined
+  readonly dayMicros: Micros | undefined
+  readonly walletMicros: Micros | undefined
+  /** Expected to be charged for slots already sold, of this campaign and of its whole merchant. */
+  readonly heldMicros: Micros
+  readonly heldByMerchantMicros: Micros
+}
+
+export interface FilterDeps {
+  readonly index: AdIndex
+  readonly localTime: (nowMs: number, timeZone: string) => LocalTime
+  readonly remainingOf: (campaign: IndexedCampaign, budgetDay: string) => Remaining
+  /** Pacing's hold on the campaign's bids, 0…1. */
+  readonly multiplierOf: (campaign: IndexedCampaign) => number
+  readonly relevanceOf: (context: SlateContext, listing: RankedListing) => number
+  /** Campaigns that this customer has seen often enough. */
+  readonly isCapped: (campaign: IndexedCampaign) => boolean
+  readonly relevanceFloor: number
+  readonly maxCandidates: number
+}
+
+interface Admitted {
+  readonly match: Match
+  readonly currency: string
+  readonly remainingMicros: Micros | undefined
+}
+
+/** Keeps the ads that may be shown now; every other one leaves with its reason. */
+export function filter(
+  matches: readonly Match[],
+  request: AdRequest,
+  deps: FilterDeps,
+  drops: DropLedger,
+): Candidate[] {
+  const admitted: Admitted[] = []
+  for (const match of matches) {
+    const { campaign } = match
+    const merchant = deps.index.merchant(campaign.merchantId)
+    const verdict = merchant ? judgeCampaign(match, merchant, request, deps) : 'merchant_unknown'
+    if (typeof verdict === 'string') drops.addAll(verdict, campaign)
+    else admitted.push(verdict)
+  }
+  return adsOf(inOneCurrency(admitted, request, deps, drops), request, deps, drops)
+}
+
+function judgeCampaign(
+  match: Match,
+  merchant: MerchantState,
+  request: AdRequest,
+  deps: FilterDeps,
+): DropReason | Admitted {
+  const { campaign } = match
+  const { state } = campaign
+  if (state.status !== 'active') return 'campaign_not_active'
+  if (request.nowMs < campaign.startsAtMs) return 'not_started'
+  if (request.nowMs >= campaign.endsAtMs) return 'ended'
+  const local = deps.localTime(request.nowMs, merchant.timeZone)
+  if (state.dayparts.length > 0 && !state.dayparts.some((part) => covers(part, local)))
+    return 'outside_daypart'
+  if (state.placements.length > 0 && !state.placements.includes(request.context.placement)) return 'placement'
+  if (match.excluded) return 'negative_keyword'
+  if (isOutOfRadius(campaign, request)) return 'out_of_radius'
+  const remaining = deps.remainingOf(campaign, local.date)
+  const spent = spentOf(remaining)
+  if (spent) return spent
+  if (deps.isCapped(campaign)) return 'frequency_cap'
+  return {
+    match,
+    currency: merchant.currency,
+    remainingMicros: least(least(remaining.totalMicros, remaining.dayMicros), remaining.walletMicros),
+  }
+}
+
+const covers = (
+  part: { readonly days: readonly number[]; readonly fromMinute: number; readonly toMinute: number },
+  local: LocalTime,
+): boolean =>
+  part.days.includes(local.weekday) &&
+  part.fromMinute <= local.minuteOfDay &&
+  local.minuteOfDay < part.toMinute
+
+function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): boolean {
+  const { locations } = campaign.state.targeting
+  if (locations.length === 0) return false
+  return !location || !locations.some((place) => distanceKm(place, location) <= place.radiusKm)
+}
+
+/** Which limit is used up, counting what slots already sold are expected to cost. */
+function spentOf(remaining: Remaining): DropReason | undefined {
+  const { heldMicros, heldByMerchantMicros } = remaining
+  if (remaining.totalMicros !== undefined && remaining.totalMicros - heldMicros <= 0n)
+    return 'budget_total_spent'
+  if (remaining.dayMicros !== undefined && remaining.dayMicros - heldMicros <= 0n) return 'budget_day_spent'
+  if (remaining.walletMicros !== undefined && remaining.walletMicros - heldByMerchantMicros <= 0n) {
+    return 'wallet_empty'
+  }
+  return undefined
+}
+
+const least = (a: Micros | undefined, b: Micros | undefined): Micros | undefined =>
+  a === undefined ? b : b === undefined || a < b ? a : b
+
+/**
+ * Bids of different currencies cannot be compared, so an auction is held in one: that of the first named listing that Endcap knows,
+ * else the one with the most campaigns (of equals, the first by name).
+ */
+function inOneCurrency(
+  admitted: readonly Admitted[],
+  request: AdRequest,
+  deps: FilterDeps,
+  drops: DropLedger,
+): readonly Admitted[] {
+  const first = admitted[0]?.currency
+  if (admitted.every(({ currency }) => currency === first)) return admitted
+  const currency = currencyOf(request, deps) ?? mostCommon(admitted.map((campaign) => campaign.currency))
+  return admitted.filter((campaign) => {
+    if (campaign.currency === currency) return true
+    drops.addAll('currency', campaign.match.campaign)
+    return false
+  })
+}
+
+function currencyOf(request: AdRequest, deps: FilterDeps): string | undefined {
+  for (const item of request.items) {
+    const listing = deps.index.listing(item)
+    if (listing) return listing.currency
+  }
+  return undefined
+}
+
+function mostCommon(names: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]![0]
+}
+
+function adsOf(
+  admitted: readonly Admitted[],
+  request: AdRequest,
+  deps: FilterDeps,
+  drops: DropLedger,
+): Candidate[] {
+  const candidates: Candidate[] = []
+  for (const { match, currency, remainingMicros } of admitted) {
+    const { campaign } = match
+    for (const ad of campaign.state.ads) {
+      const listing = deps.index.listing(ad.listingId)
+      if (!listing) drops.add('listing_unknown', campaign, ad.listingId)
+      else if (!listing.active) drops.add('listing_inactive', campaign, ad.listingId)
+      else if (request.allowed && !request.allowed.has(ad.listingId)) {
+        drops.add('listing_not_allowed', campaign, ad.listingId)
+      } else {
+        const relevance = deps.relevanceOf(request.context, listing)
+        if (relevance < deps.relevanceFloor) drops.add('relevance_floor', campaign, ad.listingId)
+        else {
+          candidates.push(
+            new Candidate(
+              campaign,
+              ad.id,
+              listing,
+              match.keyword,
+              currency,
+              relevance,
+              remainingMicros,
+              deps.multiplierOf(campaign),
+            ),
+          )
+        }
+      }
+    }
+  }
+  return atMost(deps.maxCandidates, candidates, drops)
+}
+
+/** A cpm bid divided by this is the click bid that earns the same at a click rate of 2 %: near enough to cut a long list. */
+const CPM_PER_CPC = 20
+
+/** Beyond the limit of one request the best by bid × relevance stay: what predictions would be spent on first. */
+function atMost(limit: number, candidates: Candidate[], drops: DropLedger): Candidate[] {
+  if (candidates.length <= limit) return candidates
+  const worth = ({ bidMicros, pricing, relevance }: Candidate): number =>
+    (pricing === 'cpc' ? Number(bidMicros) : Number(bidMicros) / CPM_PER_CPC) * relevance
+  candidates.sort((a, b) => worth(b) - worth(a) || (a.adId < b.adId ? -1 : 1))
+  for (const { campaign, listingId } of candidates.slice(limit)) {
+    drops.add('retrieval_limit', campaign, listingId)
+  }
+  return candidates.slice(0, limit)
+}

@@ -1,0 +1,51 @@
+import type { SlateCandidate } from '@endcap/ranking'
+import type { AdIndex } from '../../index/ad-index.js'
+import type { Candidate } from '../candidate.js'
+
+export interface OrganicResult {
+  readonly listingId: string
+  readonly score: number
+}
+
+/** All listings that one request compares: the organic results in their order (each once), then ads that are not among them. */
+export interface Slate {
+  readonly rows: SlateCandidate[]
+  readonly organicRows: number
+}
+
+export function organicSlate(index: AdIndex, organic: readonly OrganicResult[]): Slate {
+  const rows: SlateCandidate[] = []
+  const seen = new Set<string>()
+  for (const { listingId, score } of organic) {
+    if (seen.has(listingId)) continue
+    seen.add(listingId)
+    rows.push({
+      listing: index.listing(listingId),
+      listingId,
+      organicScore: score,
+      organicRank: rows.length + 1,
+    })
+  }
+  return { rows, organicRows: rows.length }
+}
+
+/** Adds the candidates' listings to the slate and tells each candidate its row; a listing has one row however often it is bid for. */
+export function addCandidates(slate: Slate, candidates: readonly Candidate[]): void {
+  if (candidates.length === 0) return
+  const rowOf = new Map<string, number>()
+  for (let row = 0; row < slate.rows.length; row++) rowOf.set(slate.rows[row]!.listingId, row)
+  for (const candidate of candidates) {
+    let row = rowOf.get(candidate.listingId)
+    if (row === undefined) {
+      row = slate.rows.length
+      slate.rows.push({
+        listing: candidate.listing,
+        listingId: candidate.listingId,
+        organicScore: undefined,
+        organicRank: 0,
+      })
+      rowOf.set(candidate.listingId, row)
+    }
+    candidate.row = row
+  }
+}

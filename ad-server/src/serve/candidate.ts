@@ -1,0 +1,37 @@
+import type { Micros, Pricing } from '@endcap/contracts'
+import type { Bidder } from '../domain/auction.js'
+import type { IndexedCampaign } from '../index/ad-index.js'
+import type { IndexedListing } from '../index/indexed-listing.js'
+
+/** An ad on its way through the steps: filtering makes it, prediction and bidding fill it in. */
+export class Candidate implements Bidder {
+  readonly merchantId: string
+  readonly listingId: string
+  readonly pricing: Pricing
+  bidMicros: Micros
+  pctr = 0
+  pcvr = 0
+  /** What an order is expected to be worth. */
+  orderValueMicros: Micros
+  /** Its row in the slate of predictions. */
+  row = -1
+
+  constructor(
+    readonly campaign: IndexedCampaign,
+    readonly adId: string,
+    readonly listing: IndexedListing,
+    /** The keyword that met the query, or ''. */
+    readonly keyword: string,
+    readonly currency: string,
+    readonly relevance: number,
+    /** What is left of the tightest limit; undefined without one. */
+    readonly remainingMicros: Micros | undefined,
+    readonly multiplier: number,
+  ) {
+    this.merchantId = campaign.merchantId
+    this.listingId = listing.id
+    this.pricing = campaign.pricing
+    this.bidMicros = campaign.bidMicros
+    this.orderValueMicros = listing.priceMicros
+  }
+}

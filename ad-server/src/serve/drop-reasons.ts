@@ -1,0 +1,80 @@
+/**
+ * Why a candidate was not shown: the one table that logs, explanations and case files draw from.
+ * `dropped` never reached a price; `outranked` could have won with a better score.
+ */
+export const DROP_REASONS = {
+  targeting: {
+    outcome: 'dropped',
+    meaning: 'no keyword, category or item of the campaign meets the request',
+  },
+  merchant_unknown: { outcome: 'dropped', meaning: 'the merchant is not in the index' },
+  campaign_not_active: { outcome: 'dropped', meaning: 'the campaign is draft, paused or archived' },
+  not_started: { outcome: 'dropped', meaning: 'the campaign starts later' },
+  ended: { outcome: 'dropped', meaning: 'the campaign has ended' },
+  outside_daypart: {
+    outcome: 'dropped',
+    meaning: "not within the campaign's hours, in the merchant's time zone",
+  },
+  placement: { outcome: 'dropped', meaning: 'the campaign does not buy this placement' },
+  negative_keyword: { outcome: 'dropped', meaning: 'a negative keyword of the campaign meets the query' },
+  out_of_radius: { outcome: 'dropped', meaning: "outside the campaign's places, or the request has none" },
+  currency: { outcome: 'dropped', meaning: 'bids in another currency than this auction is held in' },
+  budget_total_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's total budget" },
+  budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
+  wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
+  frequency_cap: { outcome: 'dropped', meaning: 'this customer has seen the campaign often enough' },
+  listing_unknown: { outcome: 'dropped', meaning: 'the listing is not in the index' },
+  listing_inactive: { outcome: 'dropped', meaning: 'the listing is inactive' },
+  listing_not_allowed: { outcome: 'dropped', meaning: 'the request does not allow this listing' },
+  retrieval_limit: { outcome: 'dropped', meaning: 'better candidates filled the limit of one request' },
+  relevance_floor: { outcome: 'dropped', meaning: 'less relevant to the query than the floor' },
+  below_reserve: { outcome: 'dropped', meaning: 'the bid, as it stands now, is below the reserve' },
+  merchant_limit: { outcome: 'dropped', meaning: 'the merchant has as many slots as one may have' },
+  already_shown: { outcome: 'dropped', meaning: 'another campaign shows the same listing' },
+  outranked: { outcome: 'outranked', meaning: 'all slots went to better scores' },
+  page_ended: { outcome: 'outranked', meaning: 'too few listings to fill the page as far as this slot' },
+} as const satisfies Record<string, { outcome: 'dropped' | 'outranked'; meaning: string }>
+
+export type DropReason = keyof typeof DROP_REASONS
+
+/** An ad that left before the auction. */
+export interface DroppedAd {
+  readonly campaignId: string
+  readonly listingId: string
+  readonly reason: DropReason
+  readonly bidMicros: bigint
+}
+
+/** An explanation is for reading: beyond this many ads only the counts go on. */
+const DETAILS_KEPT = 1000
+
+/** Counts drops by reason; keeps them one by one only where somebody asked why. */
+export class DropLedger {
+  readonly counts: Partial<Record<DropReason, number>> = {}
+  readonly details: DroppedAd[] = []
+
+  constructor(
+    private readonly keepDetails: boolean,
+    private readonly mostDetails = DETAILS_KEPT,
+  ) {}
+
+  add(reason: DropReason, campaign: DroppedCampaign, listingId: string): void {
+    this.counts[reason] = (this.counts[reason] ?? 0) + 1
+    if (this.keepDetails && this.details.length < this.mostDetails) {
+      this.details.push({ campaignId: campaign.id, listingId, reason, bidMicros: campaign.bidMicros })
+    }
+  }
+
+  /** A reason that holds for every ad of a campaign. */
+  addAll(reason: DropReason, campaign: DroppedCampaign): void {
+    const { ads } = campaign.state
+    if (this.keepDetails) for (const ad of ads) this.add(reason, campaign, ad.listingId)
+    else this.counts[reason] = (this.counts[reason] ?? 0) + ads.length
+  }
+}
+
+interface DroppedCampaign {
+  readonly id: string
+  readonly bidMicros: bigint
+  readonly state: { readonly ads: readonly { readonly listingId: string }[] }
+}

@@ -1,0 +1,443 @@
+import {
+  type AuctionInput,
+  type Clock,
+  type ExplainedCandidate,
+  hashIdentity,
+  type IdSource,
+  type RankBody,
+  TOPICS,
+} from '@endcap/contracts'
+import type { EventSink } from '@endcap/platform/event-log'
+import { counterOf } from '@endcap/platform/metrics'
+import { relevance } from '@endcap/ranking'
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import type { BudgetFeed } from '../budgets/budget-feed.js'
+import { expectedSpend, type InFlightSpend } from '../budgets/in-flight.js'
+import { createRemaining } from '../budgets/remaining.js'
+import type { Winner } from '../domain/auction.js'
+import { blendOrganic } from '../domain/organic-order.js'
+import { layOutPage } from '../domain/page.js'
+import type { AdIndex, Match } from '../index/ad-index.js'
+import { retrieve } from './1-retrieve/retrieve.js'
+import { filter } from './2-filter/filter.js'
+import { createZoneClock } from './2-filter/zone-clock.js'
+import {
+  assignPredictions,
+  featuresOf,
+  type PredictDeps,
+  predict,
+  type SlatePredictions,
+} from './3-predict/predict.js'
+import { addCandidates, organicSlate, type Slate } from './3-predict/slate.js'
+import { sellSlots } from './4-auction/sell-slots.js'
+import { auctionEventOf, type Loss } from './5-respond/auction-event.js'
+import { explainCandidates } from './5-respond/explain.js'
+import { type SealDeps, sealSlots, type UnsealedSlot } from './5-respond/seal-slots.js'
+import type { RankResult } from './5-respond/serialise.js'
+import type { ServedSlot } from './5-respond/served-slot.js'
+import { type AdRequest, createQueryReader } from './ad-request.js'
+import type { Candidate } from './candidate.js'
+import { DropLedger } from './drop-reasons.js'
+import type { FrequencyCaps } from './frequency-caps.js'
+import type { ServingRules } from './rules.js'
+import { type Lap, startLaps, type Timings } from './timings.js'
+
+/** Why an answer is less than it could be. */
+export const DEGRADED = [
+  'model_unavailable',
+  'model_slow',
+  'model_invalid',
+  'budget_view_stale',
+  'frequency_caps_unavailable',
+  'spool_full',
+  'sponsored_failed',
+] as const
+export type Degraded = (typeof DEGRADED)[number]
+
+export interface ServeDeps {
+  readonly index: AdIndex
+  readonly budgets: BudgetFeed
+  readonly inFlight: InFlightSpend
+  readonly caps: FrequencyCaps
+  readonly predict: PredictDeps
+  readonly seal: SealDeps
+  readonly sink: EventSink
+  readonly identityKey: Buffer
+  readonly rules: ServingRules
+  readonly clock: Clock
+  readonly ids: IdSource
+  readonly random: () => number
+  readonly logger: Logger
+  readonly registry: Registry
+  readonly timings: Timings | undefined
+}
+
+export interface ServeOptions {
+  readonly requestId: string
+  readonly explain: boolean
+}
+
+export type Customer = NonNullable<RankBody['customer']>
+
+export interface AuctionOutcome {
+  readonly auctionId: string
+  readonly winners: readonly ServedSlot[]
+  readonly degraded: readonly string[]
+  readonly explain: { readonly candidates: readonly ExplainedCandidate[] } | undefined
+}
+
+export interface Serve {
+  /** One page of organic and sponsored slots. */
+  rank(body: RankBody, options: ServeOptions): Promise<RankResult>
+  /** Sponsored winners only; `position` is the rank. */
+  auction(input: AuctionInput, customer: Customer | undefined, options: ServeOptions): Promise<AuctionOutcome>
+}
+
+/** How many ads of one request are predicted and ranked at most. */
+const MAX_CANDIDATES = 500
+
+interface Ask {
+  readonly request: AdRequest
+  readonly query: string
+  readonly sessionHash: string
+  readonly anonymous: boolean
+  readonly organic: RankBody['organic']
+  readonly rerank: boolean
+  readonly totalSlots: number
+  /** 1-based positions for sale. */
+  readonly forSale: readonly number[]
+}
+
+interface LaidOut {
+  readonly shown: readonly UnsealedSlot[]
+  readonly winners: readonly Winner<Candidate>[]
+  readonly losers: readonly Loss[]
+}
+
+interface Page {
+  readonly slots: readonly ServedSlot[]
+  readonly predictions: SlatePredictions
+  readonly winners: readonly Winner<Candidate>[]
+  readonly losers: readonly Loss[]
+  readonly drops: DropLedger
+  readonly degraded: readonly string[]
+}
+
+/** The request path: retrieve → filter → predict → auction → respond. */
+export function createServe(deps: ServeDeps): Serve {
+  const readQuery = createQueryReader()
+  const localTime = createZoneClock()
+  const remainingOf = createRemaining(deps.budgets, deps.inFlight, deps.clock)
+  const dropsTotal = counterOf(deps.registry, {
+    name: 'endcap_ads_dropped_total',
+    help: 'Ads that a request met but did not show, by reason',
+    labelNames: ['reason'],
+  })
+  const degradedTotal = counterOf(deps.registry, {
+    name: 'endcap_answers_degraded_total',
+    help: 'Answers that were less than they could be, by reason',
+    labelNames: ['reason'],
+  })
+
+  async function rank(body: RankBody, options: ServeOptions): Promise<RankResult> {
+    const ask = askOf(body, body.customer, {
+      items: body.organic.map(({ listingId }) => listingId),
+      allowed: undefined,
+      organic: body.organic,
+      rerank: body.rerank,
+      totalSlots: body.slots.total,
+      forSale: body.slots.sponsored,
+    })
+    const page = await answer(ask, options)
+    return {
+      requestId: options.requestId,
+      auctionId: ask.request.auctionId,
+      modelVersion: page.predictions.modelVersion,
+      slots: page.slots,
+      degraded: page.degraded,
+      explain: explanationOf(page, options),
+    }
+  }
+
+  async function auction(
+    input: AuctionInput,
+    customer: Customer | undefined,
+    options: ServeOptions,
+  ): Promise<AuctionOutcome> {
+    const ask = askOf(input, customer, {
+      items: input.listings ?? [],
+      allowed: input.listings && new Set(input.listings),
+      organic: [],
+      rerank: false,
+      totalSlots: input.slots,
+      forSale: Array.from({ length: input.slots }, (_, i) => i + 1),
+    })
+    const page = await answer(ask, options)
+    return {
+      auctionId: ask.request.auctionId,
+      winners: page.slots,
+      degraded: page.degraded,
+      explain: explanationOf(page, options),
+    }
+  }
+
+  function askOf(
+    asked: Pick<RankBody, 'query' | 'categories' | 'device' | 'placement' | 'location'>,
+    customer: Customer | undefined,
+    rest: Pick<Ask, 'organic' | 'rerank' | 'totalSlots' | 'forSale'> & Pick<AdRequest, 'items' | 'allowed'>,
+  ): Ask {
+    const nowMs = deps.clock()
+    const { context, terms } = readQuery(asked, nowMs)
+    const anonymous = customer?.consent === false
+    // Who refused is not remembered, not even by a hash.
+    const hash = (kind: 'customer' | 'session', id: string | undefined): string =>
+      anonymous || id === undefined ? '' : hashIdentity(deps.identityKey, kind, id)
+    const { items, allowed, ...ask } = rest
+    return {
+      ...ask,
+      request: {
+        auctionId: deps.ids('auction'),
+        nowMs,
+        context,
+        terms,
+        location: asked.location,
+        items,
+        allowed,
+        customerHash: hash('customer', customer?.id),
+      },
+      query: asked.query ?? '',
+      sessionHash: hash('session', customer?.sessionId),
+      anonymous,
+    }
+  }
+
+  async function answer(ask: Ask, options: ServeOptions): Promise<Page> {
+    const { request } = ask
+    const lap = startLaps(deps.timings)
+    const degraded: Degraded[] = []
+    const drops = new DropLedger(options.explain)
+    const slate = organicSlate(deps.index, ask.organic)
+    const candidates = await sponsoredCandidates(ask, drops, degraded, lap)
+    addCandidates(slate, candidates)
+    const features = featuresOf(request.context, slate, deps.predict)
+    lap('features')
+    const predictions = await predict(request.context, slate, features, deps.predict)
+    if (predictions.degraded) degraded.push(predictions.degraded)
+    lap('predict')
+
+    const page = sell(ask, slate, candidates, predictions, degraded)
+    for (const { reason } of page.losers) drops.counts[reason] = (drops.counts[reason] ?? 0) + 1
+    lap('auction')
+    let slots = seal(ask, page.shown, predictions)
+    lap('seal')
+    let { winners, losers } = page
+    const recorded =
+      deps.sink.problem() === undefined &&
+      (await record(ask, options, { slate, slots, losers, predictions, drops, degraded }))
+    if (!recorded) {
+      if (!degraded.includes('spool_full')) degraded.push('spool_full')
+      // What cannot be recorded is not sold.
+      if (winners.length > 0)
+        slots = seal(ask, pageOf(ask, slate, [], predictions, degraded).shown, predictions)
+      winners = []
+      losers = []
+    } else {
+      for (const { ranked, priceMicros } of winners) {
+        const { bidder } = ranked
+        deps.inFlight.hold(
+          [bidder.campaign.id, bidder.merchantId],
+          expectedSpend(bidder.pricing, priceMicros, bidder.pctr),
+          request.nowMs,
+        )
+      }
+    }
+    predictions.release()
+    count(drops, degraded)
+    lap('log')
+    return { slots, predictions, winners, losers, drops, degraded }
+  }
+
+  /** The ads that may be shown; none where selling is impossible now, and the organic list goes out all the same. */
+  async function sponsoredCandidates(
+    ask: Ask,
+    drops: DropLedger,
+    degraded: Degraded[],
+    lap: Lap,
+  ): Promise<Candidate[]> {
+    if (ask.forSale.length === 0) return []
+    if (deps.sink.problem() !== undefined) {
+      degraded.push('spool_full')
+      return []
+    }
+    if (deps.budgets.isStale()) degraded.push('budget_view_stale')
+    if (!deps.budgets.hasView()) return []
+    try {
+      const { request } = ask
+      const matches = retrieve(deps.index, request)
+      lap('retrieve')
+      const capped = await cappedOf(matches, request, degraded)
+      const candidates = filter(
+        matches,
+        request,
+        {
+          index: deps.index,
+          localTime,
+          remainingOf,
+          multiplierOf: () => 1,
+          relevanceOf: relevance,
+          isCapped: (campaign) => capped.has(campaign.id),
+          relevanceFloor: deps.rules.relevanceFloor,
+          maxCandidates: MAX_CANDIDATES,
+        },
+        drops,
+      )
+      lap('filter')
+      return candidates
+    } catch (error) {
+      deps.logger.error({ err: error, auctionId: ask.request.auctionId }, 'sponsored selection failed')
+      degraded.push('sponsored_failed')
+      return []
+    }
+  }
+
+  async function cappedOf(
+    matches: readonly Match[],
+    request: AdRequest,
+    degraded: Degraded[],
+  ): Promise<ReadonlySet<string>> {
+    if (request.customerHash === '') return NOBODY
+    try {
+      return await deps.caps.cappedOf(matches, request.customerHash, request.nowMs)
+    } catch {
+      degraded.push('frequency_caps_unavailable')
+      return NOBODY
+    }
+  }
+
+  function sell(
+    ask: Ask,
+    slate: Slate,
+    candidates: readonly Candidate[],
+    predictions: SlatePredictions,
+    degraded: Degraded[],
+  ): LaidOut {
+    try {
+      return pageOf(ask, slate, candidates, predictions, degraded)
+    } catch (error) {
+      deps.logger.error({ err: error, auctionId: ask.request.auctionId }, 'sponsored selection failed')
+      degraded.push('sponsored_failed')
+      return pageOf(ask, slate, [], predictions, degraded)
+    }
+  }
+
+  function pageOf(
+    ask: Ask,
+    slate: Slate,
+    candidates: readonly Candidate[],
+    predictions: SlatePredictions,
+    degraded: readonly string[],
+  ): LaidOut {
+    assignPredictions(candidates, predictions)
+    const { winners, losers } = sellSlots(ask.request.auctionId, candidates, ask.forSale.length, deps.rules)
+    const keepOrder =
+      !ask.rerank || predictions.degraded !== undefined || degraded.includes('sponsored_failed')
+    const order = keepOrder
+      ? Uint16Array.from({ length: slate.organicRows }, (_, i) => i)
+      : blendOrganic(slate.organicRows, predictions.pctr)
+    // A winner beyond the end of the page is not shown, so its listing is an organic result again: lay out once more without it.
+    let shownWinners = winners.length
+    for (;;) {
+      const taken = new Set(winners.slice(0, shownWinners).map(({ ranked }) => ranked.bidder.row))
+      const organic = taken.size === 0 ? order : order.filter((row) => !taken.has(row))
+      const page = layOutPage({
+        total: ask.totalSlots,
+        sponsored: ask.forSale,
+        winners: shownWinners,
+        organic,
+        sponsoredOnly: slate.organicRows === 0,
+      })
+      const reached = page.reduce((sum, slot) => sum + (slot.winner >= 0 ? 1 : 0), 0)
+      if (reached === shownWinners) {
+        return {
+          shown: page.map((slot) => unsealed(slot, winners, slate)),
+          winners: winners.slice(0, shownWinners),
+          losers: [
+            ...winners.slice(shownWinners).map(({ ranked }) => ({ ranked, reason: 'page_ended' as const })),
+            ...losers,
+          ],
+        }
+      }
+      shownWinners = reached
+    }
+  }
+
+  function seal(ask: Ask, slots: readonly UnsealedSlot[], predictions: SlatePredictions): ServedSlot[] {
+    return sealSlots(
+      slots,
+      { request: ask.request, modelVersion: predictions.modelVersion, anonymous: ask.anonymous },
+      deps.seal,
+    )
+  }
+
+  async function record(
+    ask: Ask,
+    options: ServeOptions,
+    facts: {
+      slate: Slate
+      slots: readonly ServedSlot[]
+      losers: readonly Loss[]
+      predictions: SlatePredictions
+      drops: DropLedger
+      degraded: readonly string[]
+    },
+  ): Promise<boolean> {
+    const event = auctionEventOf(
+      {
+        ...facts,
+        eventId: deps.ids('event'),
+        requestId: options.requestId,
+        request: ask.request,
+        query: ask.query,
+        sessionHash: ask.sessionHash,
+      },
+      deps.index,
+      deps.random,
+    )
+    try {
+      await deps.sink.append(
+        TOPICS.auctions,
+        [{ key: ask.request.auctionId, value: JSON.stringify(event) }],
+        'written',
+      )
+      return true
+    } catch (error) {
+      deps.logger.warn({ err: error, auctionId: ask.request.auctionId }, 'an auction could not be recorded')
+      return false
+    }
+  }
+
+  function explanationOf(page: Page, options: ServeOptions) {
+    if (!options.explain) return undefined
+    return { candidates: explainCandidates(page.winners, page.losers, page.drops) }
+  }
+
+  function count(drops: DropLedger, degraded: readonly string[]): void {
+    for (const [reason, ads] of Object.entries(drops.counts)) dropsTotal.inc({ reason }, ads)
+    for (const reason of degraded) degradedTotal.inc({ reason })
+  }
+
+  return { rank, auction }
+}
+
+const NOBODY: ReadonlySet<string> = new Set()
+
+function unsealed(
+  slot: { readonly position: number; readonly winner: number; readonly organic: number },
+  winners: readonly Winner<Candidate>[],
+  slate: Slate,
+): UnsealedSlot {
+  const winner = slot.winner >= 0 ? winners[slot.winner] : undefined
+  const row = winner ? winner.ranked.bidder.row : slot.organic
+  return { position: slot.position, listingId: slate.rows[row]!.listingId, row, winner }
+}

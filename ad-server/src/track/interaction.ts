@@ -1,0 +1,79 @@
+import {
+  EVENT_SCHEMA,
+  hashIdentity,
+  type InteractionEvent,
+  type InteractionType,
+  type SlotToken,
+} from '@endcap/contracts'
+import type { NewRecord } from '@endcap/platform/event-log'
+
+export interface Observed {
+  readonly id: string
+  readonly type: InteractionType
+  readonly occurredAtMs: number
+  readonly receivedAtMs: number
+  /** As it came: billing opens it again. */
+  readonly sealed: string
+  readonly token: SlotToken
+  readonly channel: 'browser' | 'api'
+  readonly customer?: { readonly id?: string | undefined; readonly consent?: boolean | undefined } | undefined
+  readonly address?: string | undefined
+  readonly userAgent?: string | undefined
+  /** The browser fetched ahead of any wish of its user. */
+  readonly prefetch?: boolean
+}
+
+const USER_AGENT_CHARACTERS = 512
+const BROKEN_PAIRS = /\p{Cs}/gu
+
+/**
+ * The event of one interaction. People are remembered by keyed hashes only: the customer that the interaction or else the token
+ * names, and the address. Nothing of either is kept for someone who refused (`consent: false`, at the time of the request or now).
+ */
+export function interactionOf(observed: Observed, identityKey: Buffer): InteractionEvent {
+  const { token, customer } = observed
+  const refused = token.anonymous === true || customer?.consent === false
+  const customerHash =
+    customer?.id === undefined
+      ? (token.customerHash ?? '')
+      : hashIdentity(identityKey, 'customer', customer.id)
+  const addressHash = observed.address ? hashIdentity(identityKey, 'address', observed.address) : ''
+  return {
+    id: observed.id,
+    type: observed.type,
+    schema: EVENT_SCHEMA,
+    occurredAt: new Date(observed.occurredAtMs).toISOString(),
+    receivedAt: new Date(observed.receivedAtMs).toISOString(),
+    source: 'ad-server',
+    key: keyOf(token),
+    data: {
+      token: observed.sealed,
+      auctionId: token.auctionId,
+      position: token.position,
+      listingId: token.listingId,
+      merchantId: token.merchantId,
+      campaignId: token.campaignId,
+      adId: token.adId,
+      sponsored: token.sponsored,
+      placement: token.placement,
+      searchTerm: token.searchTerm,
+      device: token.device,
+      modelVersion: token.modelVersion,
+      customerHash: refused ? '' : customerHash,
+      channel: observed.channel,
+      client: {
+        addressHash: refused ? '' : addressHash,
+        userAgent: (observed.userAgent ?? '').slice(0, USER_AGENT_CHARACTERS).replace(BROKEN_PAIRS, ''),
+        ...(observed.prefetch ? { prefetch: true } : {}),
+      },
+    },
+  }
+}
+
+/** All interactions of a merchant go to one partition, so that one writer bills a wallet. */
+const keyOf = (token: SlotToken): string => token.merchantId || token.listingId
+
+export const recordOf = (event: InteractionEvent): NewRecord => ({
+  key: event.key,
+  value: JSON.stringify(event),
+})
