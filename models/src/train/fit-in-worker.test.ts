@@ -71,6 +71,17 @@ describe('the training thread', () => {
 })
 
 describe('fitting', () => {
+  it('chooses the strongest penalty where features tell nothing, and a weak one where they tell much', () => {
+    const data = input(4000)
+    const random = seededRandom(11)
+    const blind = { ...data, clicked: data.clicked.map(() => (random() < 0.3 ? 1 : 0)) }
+    expect(fitRanking(blind).ctr.l2).toBe(10_000)
+    const telling = data.clicked.map((_, row) =>
+      random() < 1 / (1 + Math.exp(-4 * data.features[row * 4]!)) ? 1 : 0,
+    )
+    expect(fitRanking({ ...data, clicked: telling }).ctr.l2).toBeLessThanOrEqual(100)
+  })
+
   it('still gives a model when nobody clicked, or nobody ordered', () => {
     const none = { ...input(300), clicked: new Uint8Array(300), ordered: new Uint8Array(300) }
     const { ctr, cvr, metrics } = fitRanking(none)

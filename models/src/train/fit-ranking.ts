@@ -1,5 +1,5 @@
 import { fitLogistic, type LogisticModel, predictLogistic } from './logistic.js'
-import { logLoss, type Metrics, measure } from './metrics.js'
+import { type Metrics, measure, rowLosses } from './metrics.js'
 import { type LabelledRows, sliceRows } from './rows.js'
 
 /** What the fit needs; plain arrays, so that it crosses to a worker thread (shared memory is not copied). */
@@ -35,12 +35,12 @@ export interface FitResult {
   }
 }
 
-/** From barely held to all but a constant. */
-const PENALTIES = [1, 10, 100, 1_000, 10_000] as const
+/** From all but a constant to barely held. */
+const PENALTIES = [10_000, 1_000, 100, 10, 1] as const
 
 /**
- * Fits both heads: clicks over all rows, orders over the clicked ones. Each penalty is tried on the training slice and the one with the least
- * log loss on the validation slice is kept (the stronger at a tie); the model is then fitted to both. `onProgress` hears shares of the work from 0 to 1.
+ * Fits both heads: clicks over all rows, orders over the clicked ones. Each penalty is tried on the training slice, the validation slice
+ * chooses one, and the model is then fitted to both. `onProgress` hears shares of the work from 0 to 1.
  */
 export function fitRanking(
   input: FitInput,
@@ -96,24 +96,41 @@ function fitHead(
   const baseRate = rateOf(seen.labels)
   const train = sliceRows(data, 0, trainEnd)
   const validation = sliceRows(data, trainEnd, validationEnd)
-  let l2: number = PENALTIES[PENALTIES.length - 1]!
   // Without rows on either side there is nothing to choose by: the strongest penalty stays.
-  if (train.rows > 0 && validation.rows > 0) {
-    let least = Number.POSITIVE_INFINITY
-    let former: LogisticModel | undefined
-    for (const [index, penalty] of [...PENALTIES].reverse().entries()) {
-      former = fitLogistic(train, { l2: penalty, ...(former && { from: former }) })
-      const loss = logLoss(predictLogistic(former, validation.features, validation.rows), validation.labels)!
-      if (loss < least) {
-        least = loss
-        l2 = penalty
-      }
-      onProgress((index + 1) / (PENALTIES.length + 1))
-    }
-  }
+  const l2 =
+    train.rows > 0 && validation.rows > 0 ? choosePenalty(train, validation, onProgress) : PENALTIES[0]
   const model = seen.rows > 0 ? fitLogistic(seen, { l2 }) : unfitted(data.columns)
   onProgress(1)
   return { model, l2, baseRate }
+}
+
+/**
+ * The strongest penalty whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
+ * cannot tell apart is settled for the simpler model [the one-standard-error rule of Breiman et al. 1984].
+ */
+function choosePenalty(
+  train: LabelledRows,
+  validation: LabelledRows,
+  onProgress: (share: number) => void,
+): number {
+  let former: LogisticModel | undefined
+  const tried = PENALTIES.map((l2, index) => {
+    former = fitLogistic(train, { l2, ...(former && { from: former }) })
+    const losses = rowLosses(predictLogistic(former, validation.features, validation.rows), validation.labels)
+    onProgress((index + 1) / (PENALTIES.length + 1))
+    return { l2, losses, mean: meanOf(losses) }
+  })
+  const best = tried.reduce((least, one) => (one.mean < least.mean ? one : least))
+  return tried.find(({ losses, mean }) => mean - best.mean <= standardErrorOfGap(losses, best.losses))!.l2
+}
+
+const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+function standardErrorOfGap(left: Float64Array, right: Float64Array): number {
+  const gaps = left.map((loss, row) => loss - right[row]!)
+  const mean = meanOf(gaps)
+  const variance = gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / Math.max(1, gaps.length - 1)
+  return Math.sqrt(variance / gaps.length)
 }
 
 /** What is predicted of a label that was never observed either way. */
@@ -128,11 +145,10 @@ const unfitted = (columns: number): LogisticModel => ({
   intercept: Math.fround(Math.log(UNKNOWN_RATE / (1 - UNKNOWN_RATE))),
 })
 
-/** Smoothed by half a row of each kind, so that no rate is exactly 0 or 1. */
 function rateOf(labels: Uint8Array): number {
   let positives = 0
   for (const label of labels) positives += label
-  return (positives + 0.5) / (labels.length + 1)
+  return labels.length === 0 ? UNKNOWN_RATE : positives / labels.length
 }
 
 function clickedRows(input: FitInput): { rows: LabelledRows; trainEnd: number; validationEnd: number } {

@@ -65,6 +65,10 @@ export function logLoss(predictions: ArrayLike<number>, labels: ArrayLike<number
   return total / labels.length
 }
 
+/** The log loss of each row. */
+export const rowLosses = (predictions: ArrayLike<number>, labels: ArrayLike<number>): Float64Array =>
+  Float64Array.from({ length: labels.length }, (_, row) => lossOf(predictions[row]!, labels[row]!))
+
 /** Mean log loss of one probability for all rows. */
 export function logLossOfRate(rate: number, labels: ArrayLike<number>): number | null {
   if (labels.length === 0) return null
