@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { AuctionCaseError, runAuctionCase } from './run-case.js'
+
+const dir = new URL('../../../auction-cases/', import.meta.url)
+const files = readdirSync(dir).filter((name) => name.endsWith('.json'))
+
+describe('auction cases', () => {
+  it('are all there', () => expect(files.length).toBeGreaterThanOrEqual(25))
+  for (const name of files) {
+    it(basename(name, '.json').replaceAll('-', ' '), () => {
+      const json = JSON.parse(readFileSync(new URL(name, dir), 'utf8'))
+      expect(json.expect.slots ?? json.expect.outcomes, 'a case must expect something').toBeDefined()
+      expect(runAuctionCase(json).differences).toEqual([])
+    })
+  }
+})
+
+const valid = {
+  auctionId: 'auc_1',
+  now: '2026-01-05T12:00:00Z',
+  campaigns: [{ id: 'c1', merchantId: 'm1', pricing: 'cpc', bid: '0.75', listings: ['L1'] }],
+  predictions: { L1: { pctr: 0.03 } },
+  request: { placement: 'search', slots: { total: 1, sponsored: [1] } },
+}
+
+describe('running a case', () => {
+  it('tells where the result is not what the case expects', () => {
+    const { differences } = runAuctionCase({
+      ...valid,
+      expect: {
+        slots: [{ position: 1, listingId: 'L1', campaignId: 'c1', price: '0.75' }],
+        outcomes: [
+          { listingId: 'L1', campaignId: 'c1', outcome: 'won', score: 0.0225 },
+          { listingId: 'L9', campaignId: 'c1', outcome: 'won' },
+        ],
+      },
+    })
+    expect(differences).toEqual([
+      'slots[0]: price: expected "0.75", got "0.000000"',
+      'outcome of L9 in c1: expected, but there is none',
+    ])
+  })
+  it.each([
+    ['an unknown field', { ...valid, extra: 1 }, '/extra'],
+    [
+      'a number for money',
+      { ...valid, campaigns: [{ ...valid.campaigns[0], bid: 0.75 }] },
+      '/campaigns/0/bid',
+    ],
+    ['a negative bid', { ...valid, campaigns: [{ ...valid.campaigns[0], bid: '-1' }] }, '/campaigns/0/bid'],
+    ['an impossible rate', { ...valid, predictions: { L1: { pctr: 1.5 } } }, '/predictions/L1/pctr'],
+    ['a missing prediction', { ...valid, predictions: {} }, '/predictions/L1'],
+    [
+      'a campaign twice',
+      { ...valid, campaigns: [valid.campaigns[0], valid.campaigns[0]] },
+      '/campaigns/1/id',
+    ],
+    [
+      'a listing of two merchants',
+      { ...valid, campaigns: [valid.campaigns[0], { ...valid.campaigns[0], id: 'c2', merchantId: 'm2' }] },
+      '/campaigns/1/listings/0',
+    ],
+    ['no object', 'case', ''],
+  ])('refuses %s and names the field', (_, json, path) => {
+    let error: unknown
+    try {
+      runAuctionCase(json)
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(error).toBeInstanceOf(AuctionCaseError)
+    expect((error as AuctionCaseError).errors.map((field) => field.path)).toContain(path)
+  })
+})
