@@ -1,8 +1,16 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
-import type { ApiKeyRow } from '@endcap/platform/postgres'
+
+/** What may be told of a stored key. */
+export interface KeyFacts {
+  readonly id: string
+  readonly name: string
+  readonly scopes: readonly string[]
+  readonly createdAt: Date
+  readonly revokedAt: Date | null
+}
 
 /** The key as the API lists it: never the key itself, nor its hash. */
-export const keyAnswer = (key: ApiKeyRow) => ({
+export const keyAnswer = (key: KeyFacts) => ({
   id: key.id,
   name: key.name,
   scopes: [...key.scopes],
