@@ -1,4 +1,5 @@
 import { tableFromIPC } from 'apache-arrow'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { TestClickHouse } from '../testing/clickhouse.js'
@@ -104,6 +105,22 @@ export function describeClickHouse(transport: string, start: () => Promise<TestC
       const id = `it's \\ "odd"; drop table samples --\n`
       await clickhouse.insert(samplesTable, [sample(id)], { token: 'odd' })
       expect(await clickhouse.query(samplesById, { ids: [id, '\\', "'"] })).toHaveLength(1)
+    })
+
+    it('gives any text bound as a parameter back as it was, alone and in a list', async () => {
+      const echo = defineQuery({
+        name: 'echo',
+        params: z.object({ one: z.string(), many: z.array(z.string()) }),
+        row: z.object({ one: z.string(), many: z.array(z.string()) }),
+        sql: 'select {one:String} as one, {many:Array(String)} as many',
+      })
+      const text = fc.string({ unit: 'binary' })
+      await fc.assert(
+        fc.asyncProperty(text, fc.array(text, { maxLength: 5 }), async (one, many) => {
+          expect(await clickhouse.query(echo, { one, many })).toEqual([{ one, many }])
+        }),
+        { numRuns: 60, seed: 1 },
+      )
     })
 
     it('binds ten thousand ids', async () => {

@@ -134,14 +134,17 @@ async function answer(engine: ChdbEngine, request: IncomingMessage, response: Se
   const arrowSql = /^([\s\S]*?)\s*\bformat\s+ArrowStream\s*;?\s*$/i.exec(sql)?.[1]
   if (arrowSql !== undefined) {
     const pieces = engine.streamArrow({ ...statement, sql: arrowSql })[Symbol.asyncIterator]()
-    // The first piece decides between an answer and an error; later on only the broken connection can tell.
-    const first = await pieces.next()
-    response.writeHead(200, { ...head(), 'content-type': 'application/vnd.apache.arrow.stream' })
-    await pipeline(async function* () {
-      if (first.done) return
-      yield first.value
-      for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value
-    }, response)
+    try {
+      // The first piece decides between an answer and an error; later on only the broken connection can tell.
+      const first = await pieces.next()
+      response.writeHead(200, { ...head(), 'content-type': 'application/vnd.apache.arrow.stream' })
+      await pipeline(async function* () {
+        for (let piece = first; !piece.done; piece = await pieces.next()) yield piece.value
+      }, response)
+    } finally {
+      // A client that goes away midway must not keep the engine's session.
+      await pieces.return?.()
+    }
     return
   }
 

@@ -73,6 +73,19 @@ describe('the HTTP interface of the engine', () => {
     expect((await ask('somewhere')).status).toBe(404)
   })
 
+  it('goes on answering after clients left in the middle of an Arrow stream', async () => {
+    const query = encodeURIComponent(
+      "select number, repeat('x', 1000) from numbers(2000000) settings max_block_size = 1000 format ArrowStream",
+    )
+    for (let i = 0; i < 4; i++) {
+      const leave = new AbortController()
+      const answer = await ask(`?query=${query}`, { signal: leave.signal })
+      await answer.body!.getReader().read()
+      leave.abort()
+    }
+    expect(await (await ask('?query=select%201')).text()).toBe('1\n')
+  })
+
   it('says that it is unreachable when it was killed, and serves the stored rows after a restart', async () => {
     const count = defineQuery({
       name: 'zipped.count',

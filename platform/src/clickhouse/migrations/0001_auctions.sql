@@ -1,3 +1,5 @@
+-- Parts are synced before an insert is answered (fsync_*): the log's offset moves on only over rows that survive a power cut.
+
 -- One row an auction. Deduplicated on insert by token (window below) and, before insert, by event_id among rows of other
 -- batches (source_batch tells them apart). ORDER BY hour then id: the duplicate lookup and time-ranged reports read few granules.
 create table if not exists auctions_v1 (
@@ -22,7 +24,7 @@ create table if not exists auctions_v1 (
 partition by toYYYYMM(occurred_at)
 order by (toStartOfHour(occurred_at), event_id)
 ttl toDateTime(occurred_at) + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row per shown slot and per logged loser, with features as served: what training reads.
 create table if not exists auction_slots_v1 (
@@ -58,4 +60,4 @@ create table if not exists auction_slots_v1 (
 partition by toYYYYMM(occurred_at)
 order by (toStartOfHour(occurred_at), event_id, candidate)
 ttl toDateTime(occurred_at) + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

@@ -25,4 +25,4 @@ create table if not exists interactions_v1 (
 partition by toYYYYMM(occurred_at)
 order by (toStartOfHour(occurred_at), event_id)
 ttl toDateTime(occurred_at) + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

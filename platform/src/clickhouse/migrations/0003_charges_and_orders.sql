@@ -27,7 +27,7 @@ create table if not exists charges_v1 (
 partition by toYYYYMM(occurred_at)
 order by (toStartOfHour(occurred_at), event_id)
 ttl toDateTime(occurred_at) + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- One row an order line. Deduplicated like auctions_v1 (event_id is the order event's, line_id tells lines apart).
 create table if not exists order_lines_v1 (
@@ -47,7 +47,7 @@ create table if not exists order_lines_v1 (
 partition by toYYYYMM(occurred_at)
 order by (toStartOfHour(occurred_at), event_id, line_id)
 ttl toDateTime(occurred_at) + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Which touch earned which order line: last touch, click 14 days, view 1 day, same listing. Recomputed for late touches:
 -- the row of the highest version counts (read with FINAL). No touch: no row.

@@ -22,7 +22,7 @@ create table if not exists performance_minute_v1 (
 partition by toYYYYMM(minute)
 order by (minute, merchant_id, campaign_id, listing_id, placement, position, search_term, device, model_version, sponsored)
 ttl minute + interval 13 month
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 create table if not exists performance_day_v1 (
   day                   Date,
@@ -44,7 +44,7 @@ create table if not exists performance_day_v1 (
 ) engine = SummingMergeTree((impressions, viewable_impressions, clicks, invalid_impressions, invalid_clicks, spend_micros))
 partition by toYYYYMM(day)
 order by (day, merchant_id, campaign_id, listing_id, placement, position, search_term, device, model_version, sponsored)
-settings non_replicated_deduplication_window = 10000;
+settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 create materialized view if not exists interactions_to_minute_mv_v1 to performance_minute_v1 as
 select
