@@ -14,6 +14,7 @@ import {
   type OffsetRange,
 } from './event-log.js'
 import { startGroupConsumer } from './kafka/group-consumer.js'
+import { isUnknownTopic } from './kafka/kafka-errors.js'
 import { scanPartition } from './kafka/partition-scan.js'
 import { TopicWriter } from './kafka/topic-writer.js'
 import { recordBytes } from './limits.js'
@@ -26,6 +27,8 @@ export interface KafkaLogOptions {
   readonly logger?: LogLogger
   /** More than this waiting for the brokers: `append` throws BackPressureError. Default 64 MiB. */
   readonly maxPendingBytes?: number
+  /** How long `append` tries again while the brokers are away. Default 30 s. */
+  readonly appendTimeoutMs?: number
   /** A consumer that is silent for this long loses its partitions. Default 15 s. */
   readonly sessionTimeoutMs?: number
   /** Names the throw-away groups of `read`. */
@@ -36,7 +39,7 @@ const ADMIN_ATTEMPTS = 5
 const ADMIN_RETRY_MS = 200
 const TOPIC_EXISTS = 'TOPIC_ALREADY_EXISTS'
 
-/** The event log on Kafka ≥ 3.9. Brokers that are away are waited for about ten seconds a call, then it throws. */
+/** The event log on Kafka ≥ 3.9. Brokers that are away are waited for within limits; then the call throws. */
 export function createKafkaLog(options: KafkaLogOptions): EventLog {
   return new BrokerLog(options)
 }
@@ -91,7 +94,7 @@ class BrokerLog implements EventLog {
     }
     let writer = this.writers.get(topic)
     if (!writer) {
-      writer = new TopicWriter(this.kafka, topic)
+      writer = new TopicWriter(this.kafka, topic, this.options.appendTimeoutMs ?? 30_000)
       this.writers.set(topic, writer)
     }
     await writer.append(records)
@@ -184,7 +187,7 @@ class BrokerLog implements EventLog {
       try {
         return await request(await this.connectedAdmin())
       } catch (error) {
-        if (topic !== undefined && (error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        if (topic !== undefined && isUnknownTopic(error)) {
           throw new UnknownTopicError(`there is no topic ${topic}`, { cause: error })
         }
         this.discardAdmin()

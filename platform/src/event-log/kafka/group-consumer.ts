@@ -11,6 +11,7 @@ import {
 } from '../event-log.js'
 import { assertMetadata } from '../limits.js'
 import type { LogLogger } from '../logger.js'
+import { isMoved, isUnknownTopic } from './kafka-errors.js'
 import { recordOf } from './kafka-record.js'
 
 const DEFAULT_BATCH_RECORDS = 1000
@@ -122,7 +123,7 @@ class GroupConsumer implements Consumer {
     } catch (error) {
       this.ended = true
       await this.client.disconnect().catch(() => {})
-      if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      if (isUnknownTopic(error)) {
         throw new UnknownTopicError(`one of the topics ${options.topics.join(', ')} does not exist`, {
           cause: error,
         })
@@ -289,7 +290,7 @@ class GroupConsumer implements Consumer {
         if (isStale()) throw stale()
         assertMetadata(metadata)
         await this.commit(payload, assignment, { next, metadata }).catch((error: unknown) => {
-          throw MOVED_ERRORS.has((error as { type?: string }).type ?? '') ? stale(error) : error
+          throw isMoved(error) ? stale(error) : error
         })
       },
       heartbeat: async () => {
@@ -311,13 +312,6 @@ class GroupConsumer implements Consumer {
     assignment.committed = progress
   }
 }
-
-const MOVED_ERRORS: ReadonlySet<string> = new Set([
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'REBALANCE_IN_PROGRESS',
-  'FENCED_INSTANCE_ID',
-])
 
 const placeOf = (topic: string, partition: number): string => `${topic}:${partition}`
 

@@ -1,13 +1,16 @@
 import { type Kafka, Partitioners, type Producer } from 'kafkajs'
-import { LogWriteError } from '../errors.js'
+import { LogWriteError, UnknownTopicError } from '../errors.js'
 import type { NewRecord } from '../event-log.js'
 import { recordBytes } from '../limits.js'
+import { isRefusal, isUnknownTopic } from './kafka-errors.js'
 
 /** All records of one request may land in one partition, whose batch the broker takes up to 1 MiB. */
 const REQUEST_BYTES = 900_000
 const REQUEST_TIMEOUT_MS = 10_000
-/** About ten seconds of waiting for a broker that is away. */
-const RETRY = { initialRetryTime: 100, maxRetryTime: 2000, retries: 8 }
+/** Of the client, within one attempt of ours: it gives up at once on some errors of a broker that is only restarting. */
+const CLIENT_RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 3 }
+const RETRY_MS = 100
+const LONGEST_RETRY_MS = 1000
 
 interface WaitingAppend {
   readonly resolve: () => void
@@ -38,6 +41,7 @@ export class TopicWriter {
   constructor(
     private readonly kafka: Kafka,
     private readonly topic: string,
+    private readonly timeoutMs: number,
   ) {}
 
   append(records: readonly NewRecord[]): Promise<void> {
@@ -60,12 +64,11 @@ export class TopicWriter {
     while (this.waiting.length > 0) {
       const slices = this.takeSlices()
       try {
-        if (slices.length > 0) await this.send(slices)
+        if (slices.length > 0) await this.sendUntilTaken(slices)
         for (const { append } of slices) if (--append.left === 0) append.resolve()
       } catch (error) {
         this.discardProducer()
-        const reason = error instanceof Error ? error.message : String(error)
-        const failure = new LogWriteError(`cannot append to ${this.topic}: ${reason}`, { cause: error })
+        const failure = this.failureOf(error)
         for (const { append } of slices) {
           append.failed = true
           append.reject(failure)
@@ -92,6 +95,27 @@ export class TopicWriter {
     return slices
   }
 
+  private failureOf(error: unknown): Error {
+    if (isUnknownTopic(error))
+      return new UnknownTopicError(`there is no topic ${this.topic}`, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    return new LogWriteError(`cannot append to ${this.topic}: ${reason}`, { cause: error })
+  }
+
+  /** The same records by the same producer have the same sequence numbers: what an earlier try stored is not stored again. */
+  private async sendUntilTaken(slices: readonly Slice[]): Promise<void> {
+    const deadline = performance.now() + this.timeoutMs
+    for (let delay = RETRY_MS; ; delay = Math.min(delay * 2, LONGEST_RETRY_MS)) {
+      try {
+        await this.send(slices)
+        return
+      } catch (error) {
+        if (isRefusal(error) || isUnknownTopic(error) || performance.now() + delay > deadline) throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, delay))
+    }
+  }
+
   private async send(slices: readonly Slice[]): Promise<void> {
     const producer = await this.connected()
     await producer.send({
@@ -114,7 +138,7 @@ export class TopicWriter {
       idempotent: true,
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: RETRY,
+      retry: CLIENT_RETRY,
     })
     try {
       await producer.connect()
