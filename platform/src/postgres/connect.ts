@@ -158,8 +158,11 @@ export function connectPostgres(options: PostgresOptions): Postgres {
       } finally {
         clearInterval(heartbeat)
         leaders.delete(client)
-        // The session's end gives the lock back.
-        await client.end().catch(ignoreError)
+        // The session's end gives the lock back. A connection that is half open never says goodbye: don't wait for it.
+        await Promise.race([
+          client.end().catch(ignoreError),
+          delay(LEADER_HEARTBEAT_MS, undefined, { ref: false }),
+        ])
       }
     },
 
@@ -168,8 +171,7 @@ export function connectPostgres(options: PostgresOptions): Postgres {
     },
 
     async close() {
-      await Promise.all([...leaders].map((client) => client.end().catch(ignoreError)))
-      await pool.end()
+      await Promise.all([pool.end(), ...[...leaders].map((client) => client.end().catch(ignoreError))])
     },
   }
 }
