@@ -92,7 +92,10 @@ class SegmentLog implements EmbeddedLog {
       pending: { bytes: 0 },
     }
     this.maxPendingBytes = options.maxPendingBytes ?? 64 * 1024 * 1024
-    this.opened = this.open()
+    this.opened = this.open().catch(async (error: unknown) => {
+      await Promise.allSettled([...this.allPartitions(), this.offsets].map((part) => part?.close()))
+      throw error
+    })
     this.opened.catch(() => {})
   }
 
@@ -118,13 +121,18 @@ class SegmentLog implements EmbeddedLog {
 
   private async openTopic(spec: TopicSpec): Promise<StoredTopic> {
     const dir = join(this.topicsDir, spec.name)
-    const numbers = Array.from({ length: spec.partitions }, (_, number) => number)
-    return {
-      spec,
-      partitions: await Promise.all(
-        numbers.map((number) => Partition.open(join(dir, String(number)), this.context)),
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: spec.partitions }, (_, number) =>
+        Partition.open(join(dir, String(number)), this.context),
       ),
+    )
+    const partitions = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue
+      await Promise.allSettled(partitions.map((partition) => partition.close()))
+      throw outcome.reason
     }
+    return { spec, partitions }
   }
 
   private scheduleMaintenance(): void {
@@ -320,8 +328,13 @@ class SegmentLog implements EmbeddedLog {
 
   private async shutDown(): Promise<void> {
     clearInterval(this.timer)
-    await this.opened
+    const usable = await this.opened.then(
+      () => true,
+      () => false,
+    )
     clearInterval(this.timer)
+    // What failed to open has closed its files already, and told whoever called.
+    if (!usable) return
     await this.groups!.stopAll()
     await this.maintenance
     const outcomes = await Promise.allSettled(

@@ -128,7 +128,8 @@ export class Segment {
     }
     const newline = text.indexOf('\n')
     const body = text.slice(newline + 1)
-    if (crc32(body) !== Number(text.slice(0, newline))) return false
+    // A crash may leave the file empty, and the checksum of nothing is 0.
+    if (newline <= 0 || crc32(body) !== Number(text.slice(0, newline))) return false
     const index = JSON.parse(body) as {
       size: number
       lastOffset: number
