@@ -5,7 +5,7 @@ import type { Track } from '../../track/track.js'
 import { visitOf } from '../visit-of.js'
 
 /** A transparent GIF of 1×1, 43 bytes: the smallest that every browser shows. */
-export const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
+export const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64')
 
 const params = z.object({ token: z.string() })
 

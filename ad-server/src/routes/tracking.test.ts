@@ -1,0 +1,261 @@
+import { type InteractionEvent, interactionEvent, type SlotToken, TOPICS } from '@endcap/contracts'
+import { createDirectSink } from '@endcap/platform/event-log'
+import { badInputBattery } from '@endcap/platform/http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type AdServerHarness,
+  breakableSink,
+  KEYS,
+  listingChange,
+  NOW_MS,
+  rankBodyOf,
+  sealer,
+  startAdServer,
+} from '../test-support/ad-server-harness.js'
+
+let ads: AdServerHarness
+const sink = breakableSink(() => createDirectSink(ads.log))
+beforeAll(async () => {
+  ads = await startAdServer({ sink })
+})
+afterAll(() => ads.close())
+
+interface Slot {
+  readonly token: string
+  readonly clickUrl: string
+  readonly impressionUrl: string
+}
+const slotsOf = async (over: Record<string, unknown> = {}): Promise<Slot[]> =>
+  (await ads.post('/v1/rank', rankBodyOf(over))).json().slots
+const recorded = () => ads.events<InteractionEvent>(TOPICS.interactions)
+const pathOf = (url: string) => new URL(url).pathname
+const forge = (over: Partial<SlotToken>) => {
+  const token: SlotToken = {
+    auctionId: 'auc_x',
+    position: 1,
+    placement: 'search',
+    searchTerm: '',
+    device: 'other',
+    modelVersion: '',
+    listingId: 'S1',
+    merchantId: 'm1',
+    sponsored: true,
+    campaignId: 'cmp_1',
+    adId: 'ad_1',
+    pricing: 'cpc',
+    priceMicros: 1n,
+    currency: 'EUR',
+    issuedAtMs: NOW_MS,
+    expiresAtMs: NOW_MS + 1000,
+    ...over,
+  }
+  return sealer.seal(token, Buffer.alloc(12, 1))
+}
+
+describe('GET /t/i/{token}', () => {
+  it('200: a GIF of 43 bytes, never cached; the impression is durable and knows its customer by hash', async () => {
+    const [slot] = await slotsOf()
+    const answer = await ads.get(pathOf(slot!.impressionUrl), { 'user-agent': 'Browser/1' })
+    expect(answer.statusCode).toBe(200)
+    expect(answer.headers['content-type']).toBe('image/gif')
+    expect(answer.headers['cache-control']).toBe('no-store')
+    expect(answer.rawPayload).toHaveLength(43)
+    const event = interactionEvent.parse((await recorded()).at(-1))
+    expect(event).toMatchObject({
+      type: 'impression',
+      key: 'm1',
+      data: {
+        token: slot!.token,
+        campaignId: 'cmp_1',
+        channel: 'browser',
+        client: { userAgent: 'Browser/1' },
+      },
+    })
+    expect(event.data.customerHash).toMatch(/^[\w-]{22}$/)
+    expect(event.data.client.addressHash).toMatch(/^[\w-]{22}$/)
+  })
+  it('keeps neither customer nor address of someone who refused', async () => {
+    const [slot] = await slotsOf({ customer: { id: 'c-1', consent: false } })
+    await ads.get(pathOf(slot!.impressionUrl))
+    expect((await recorded()).at(-1)!.data).toMatchObject({ customerHash: '', client: { addressHash: '' } })
+  })
+  it('404 for forged, truncated and foreign tokens, recording nothing', async () => {
+    const [slot] = await slotsOf()
+    const before = (await recorded()).length
+    for (const token of [
+      slot!.token.slice(0, -1),
+      `${slot!.token}A`,
+      'x',
+      'x'.repeat(300),
+      '%00',
+      '..%2F..',
+      'é',
+      '%F0%9F%92%A9',
+    ]) {
+      expect((await ads.get(`/t/i/${token}`)).statusCode).toBe(404)
+      expect((await ads.get(`/t/c/${token}`)).statusCode).toBe(404)
+    }
+    expect(await recorded()).toHaveLength(before)
+  })
+})
+
+describe('GET /t/c/{token}', () => {
+  it('302 to the listing’s own address, whatever the request says; the click is durable', async () => {
+    const [slot] = await slotsOf()
+    const answer = await ads.get(
+      `${pathOf(slot!.clickUrl)}?to=https://evil.example&url=https://evil.example`,
+      { 'sec-purpose': 'prefetch' },
+    )
+    expect(answer.statusCode).toBe(302)
+    expect(answer.headers.location).toBe('https://shop.example/p/S1?a=1')
+    expect((await recorded()).at(-1)).toMatchObject({
+      type: 'click',
+      data: { token: slot!.token, client: { prefetch: true } },
+    })
+  })
+  it('still redirects when the listing has become inactive, in other scripts too; 404 when it is unknown', async () => {
+    const [slot] = await slotsOf()
+    await ads.change(
+      listingChange('S1', 'm1', { status: 'inactive', url: 'https://shop.example/p/Schuh-größe?q=靴' }),
+    )
+    expect((await ads.get(pathOf(slot!.clickUrl))).headers.location).toBe(
+      'https://shop.example/p/Schuh-gr%C3%B6%C3%9Fe?q=%E9%9D%B4',
+    )
+    await ads.change(listingChange('S1', 'm1'))
+    expect((await ads.get(`/t/c/${forge({ listingId: 'nobody' })}`)).statusCode).toBe(404)
+  })
+  it('redirects with an expired token and records nothing', async () => {
+    const before = (await recorded()).length
+    expect((await ads.get(`/t/c/${forge({ expiresAtMs: ads.now - 1 })}`)).statusCode).toBe(302)
+    expect(await recorded()).toHaveLength(before)
+  })
+  it('redirects, and shows the pixel, when nothing can be recorded; the loss is counted', async () => {
+    const [slot] = await slotsOf()
+    sink.broken = true
+    expect((await ads.get(pathOf(slot!.clickUrl))).statusCode).toBe(302)
+    expect((await ads.get(pathOf(slot!.impressionUrl))).statusCode).toBe(200)
+    sink.broken = false
+    const metrics = (await ads.get('/metrics', { authorization: `Bearer ${KEYS.operator}` })).body
+    expect(metrics).toMatch(/endcap_interactions_lost_total\{[^}]*type="click"[^}]*\} 1/)
+    expect(metrics).toMatch(/endcap_interactions_lost_total\{[^}]*type="impression"[^}]*\} 1/)
+  })
+  it('does not count HEAD requests', async () => {
+    const [slot] = await slotsOf()
+    const before = (await recorded()).length
+    const head = await ads.app.inject({ method: 'HEAD', url: pathOf(slot!.clickUrl) })
+    expect(head.statusCode).toBeGreaterThanOrEqual(400)
+    expect(await recorded()).toHaveLength(before)
+  })
+})
+
+describe('POST /v1/events', () => {
+  const event = (token: string, over: Record<string, unknown> = {}) => ({
+    id: 'e-1',
+    type: 'impression',
+    occurredAt: new Date(ads.now).toISOString(),
+    token,
+    ...over,
+  })
+  const send = (events: unknown[], key = KEYS.events) => ads.post('/v1/events', { events }, key)
+
+  it('202: durable, under an id that belongs to the key', async () => {
+    const [slot] = await slotsOf()
+    const answer = await send([
+      event(slot!.token, {
+        id: 'a',
+        customer: { id: 'c-9' },
+        client: { address: '10.0.0.1', userAgent: 'App/2' },
+      }),
+      event(slot!.token, { id: 'b', type: 'click' }),
+    ])
+    expect(answer.statusCode).toBe(202)
+    expect(answer.json()).toEqual({ accepted: 2, duplicates: 0, rejected: [] })
+    const all = await recorded()
+    expect(all.find(({ id }) => id === 'key_e:a')).toMatchObject({
+      type: 'impression',
+      source: 'ad-server',
+      data: { channel: 'api', client: { userAgent: 'App/2' } },
+    })
+    expect(JSON.stringify(all)).not.toMatch(/10\.0\.0\.1|c-9/)
+  })
+  it('counts repeats, in one call and later, and records them once; another shop’s same id is another event', async () => {
+    const [slot] = await slotsOf()
+    expect((await send([event(slot!.token, { id: 'r' }), event(slot!.token, { id: 'r' })])).json()).toEqual({
+      accepted: 1,
+      duplicates: 1,
+      rejected: [],
+    })
+    expect((await send([event(slot!.token, { id: 'r' })])).json()).toEqual({
+      accepted: 0,
+      duplicates: 1,
+      rejected: [],
+    })
+    expect((await send([event(slot!.token, { id: 'r' })], KEYS.events2)).json().accepted).toBe(1)
+    const ids = (await recorded()).map(({ id }) => id).filter((id) => id.endsWith(':r'))
+    expect(ids.sort()).toEqual(['key_e2:r', 'key_e:r'])
+  })
+  it('keeps ids of 128 characters apart and within 128 characters', async () => {
+    const [slot] = await slotsOf()
+    const long = 'x'.repeat(127)
+    expect(
+      (await send([event(slot!.token, { id: `${long}1` }), event(slot!.token, { id: `${long}2` })])).json()
+        .accepted,
+    ).toBe(2)
+    for (const { id } of await recorded()) expect(id.length).toBeLessThanOrEqual(128)
+  })
+  it('rejects bad events alone, each with its code and field', async () => {
+    const [slot] = await slotsOf()
+    const { token } = slot!
+    const answer = await send([
+      event(token, { id: 'ok' }),
+      event(token, { id: 'p', price: '0' }),
+      event(token, { id: 't', type: 'purchase' }),
+      event(`${token.slice(0, -4)}AAAA`, { id: 'f' }),
+      event(forge({ expiresAtMs: ads.now - 1 }), { id: 'x' }),
+      event(token, { id: 'future', occurredAt: new Date(ads.now + 600_000).toISOString() }),
+      event(token, { id: 'past', occurredAt: new Date(ads.now - 600_000).toISOString() }),
+      null,
+    ])
+    expect(answer.statusCode).toBe(202)
+    const { accepted, rejected } = answer.json()
+    expect(accepted).toBe(1)
+    expect(
+      rejected.map((r: { index: number; code: string; path: string }) => [r.index, r.code, r.path]),
+    ).toEqual([
+      [1, 'validation_failed', '/events/1/price'],
+      [2, 'validation_failed', '/events/2/type'],
+      [3, 'token_invalid', '/events/3/token'],
+      [4, 'token_expired', '/events/4/token'],
+      [5, 'occurred_at_invalid', '/events/5/occurredAt'],
+      [6, 'occurred_at_invalid', '/events/6/occurredAt'],
+      [7, 'validation_failed', '/events/7'],
+    ])
+  })
+  it('503 when events cannot be kept; the same call succeeds later and loses nothing', async () => {
+    const [slot] = await slotsOf()
+    sink.broken = true
+    const refused = await send([event(slot!.token, { id: 'later' })])
+    sink.broken = false
+    expect(refused.statusCode).toBe(503)
+    expect(refused.json().code).toBe('unavailable')
+    expect((await send([event(slot!.token, { id: 'later' })])).json()).toEqual({
+      accepted: 1,
+      duplicates: 0,
+      rejected: [],
+    })
+  })
+  it('401, 403 and 422; bad input never gives a 5xx', async () => {
+    const [slot] = await slotsOf()
+    expect((await send([event(slot!.token)], 'ek_none')).statusCode).toBe(401)
+    expect((await send([event(slot!.token)], KEYS.serve)).statusCode).toBe(403)
+    expect((await send([])).statusCode).toBe(422)
+    await badInputBattery(ads.app, {
+      method: 'POST',
+      url: '/v1/events',
+      validBody: { events: [event(slot!.token)] },
+      key: KEYS.events,
+      wrongScopeKey: KEYS.serve,
+      lenient: ['/events/0'],
+    })
+  })
+})
