@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
+import { DATA_DIR_LOCK } from '../lifecycle/data-dir.js'
+import { readPostmaster } from '../postgres/embedded-process.js'
 import {
   connectPostgres,
   type EmbeddedPostgres,
@@ -10,6 +12,7 @@ import {
   type Postgres,
   startEmbeddedPostgres,
 } from '../postgres/index.js'
+import { isRunning } from '../postgres/process-table.js'
 
 export interface TestPostgres {
   /** Of a database that nobody else uses, with the schema applied. */
@@ -25,6 +28,7 @@ interface SharedServer {
   readonly admin: Postgres
 }
 
+const PREFIX = 'endcap-postgres-'
 const TEMPLATE = 'endcap_template'
 const logger = pino({ level: 'silent' })
 let users = 0
@@ -58,7 +62,8 @@ export async function startTestPostgres(): Promise<TestPostgres> {
 }
 
 async function startServer(): Promise<SharedServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'endcap-postgres-'))
+  await removeAbandoned()
+  const dir = await mkdtemp(join(tmpdir(), PREFIX))
   const server = await startEmbeddedPostgres({ dir, logger })
   const admin = connectPostgres({
     url: server.url,
@@ -76,6 +81,27 @@ async function startServer(): Promise<SharedServer> {
   await migratePostgres(template)
   await template.close()
   return { dir, server, admin }
+}
+
+/** Ends the servers of test processes that were killed, so that they don't pile up on the machine. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue
+    const dir = join(tmpdir(), name)
+    const owner = Number.parseInt(await readFile(join(dir, DATA_DIR_LOCK), 'utf8').catch(() => ''), 10)
+    if (!Number.isSafeInteger(owner) || (await isRunning(owner))) continue
+    const left = await readPostmaster(join(dir, 'data'))
+    if (left) endProcess(left.pid)
+    await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGQUIT')
+  } catch {
+    // Another test process was faster.
+  }
 }
 
 async function stopServer(): Promise<void> {
