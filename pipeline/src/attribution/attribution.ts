@@ -1,7 +1,7 @@
 import type { Clock } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { Component } from '@endcap/platform/lifecycle'
-import type { Logger } from 'pino'
+import type { Logger } from '@endcap/platform/logging'
 import { createPeriodicJob } from '../periodic/periodic-job.js'
 import { attributeRange, CLICK_WINDOW_DAYS } from './attribute-range.js'
 

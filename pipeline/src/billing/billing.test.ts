@@ -13,9 +13,9 @@ import {
 } from '@endcap/contracts'
 import { createEmbeddedLog, type EventLog, type LogRecord } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
+import { createMetrics } from '@endcap/platform/metrics'
 import { ledgerSums, type Postgres, StaleOffsetError, walletsThatDisagree } from '@endcap/platform/postgres'
 import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
-import { Registry } from 'prom-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type CampaignSeed,
@@ -78,7 +78,12 @@ const deps = (use: Postgres = postgres) => ({
   ids: createIdSource(),
 })
 const billing = (use?: Postgres) =>
-  createBilling({ ...deps(use), logger: silentLogger(), registry: new Registry(), lingerMs: 5 })
+  createBilling({
+    ...deps(use),
+    logger: silentLogger(),
+    registry: createMetrics({ service: 'test' }),
+    lingerMs: 5,
+  })
 
 const impressionAndClick = (slot: string, parts: Partial<Parameters<typeof slotToken>[0]> = {}) => {
   const token = slotToken({ auctionId: slot, issuedAtMs: NOON, ...parts })

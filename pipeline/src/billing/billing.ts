@@ -1,10 +1,9 @@
 import { TOPICS } from '@endcap/contracts'
 import type { Consumer } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
-import { counterOf, histogramOf } from '@endcap/platform/metrics'
+import type { Logger } from '@endcap/platform/logging'
+import { counterOf, histogramOf, type Registry } from '@endcap/platform/metrics'
 import { readOffset } from '@endcap/platform/postgres'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import { BILLING_CONSUMER, type Billed, type BillRecordsDeps, createBillRecords } from './bill-records.js'
 
 export interface BillingDeps extends BillRecordsDeps {

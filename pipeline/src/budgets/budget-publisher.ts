@@ -1,5 +1,5 @@
 import type { Component } from '@endcap/platform/lifecycle'
-import type { Logger } from 'pino'
+import type { Logger } from '@endcap/platform/logging'
 import { createPeriodicJob } from '../periodic/periodic-job.js'
 import { createPublishBudgets, type PublishBudgetsDeps } from './publish-budgets.js'
 

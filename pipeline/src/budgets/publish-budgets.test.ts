@@ -144,6 +144,7 @@ describe('the view of budgets and wallets', () => {
     await deposit(postgres, [{ id: 'm2', depositMicros: 5n }], new Date(nowMs))
     nowMs = publishedAt + 500
     await publish()
+    expect(await state.get(BUDGET_VIEW_PUBLISHED_KEY)).toBe(String(nowMs))
     expect(await viewOf('c1')).toMatchObject({ spentTotal: '250000' })
     expect([await walletOf('m1'), await walletOf('m2')]).toEqual(['750000', '1000005'])
   })

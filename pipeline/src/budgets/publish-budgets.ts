@@ -41,10 +41,10 @@ export function createPublishBudgets({ postgres, state, clock }: PublishBudgetsD
     if (whole) published.clear()
     await publish(BUDGET_VIEW_KEY, await budgetViews(postgres, since, nowMs))
     await publish(WALLET_VIEW_KEY, await walletViews(postgres, since))
-    lastRunMs = nowMs
-    if (!whole) return
+    // What stood there and what changed since make the whole view as of now.
     await state.set(BUDGET_VIEW_PUBLISHED_KEY, String(nowMs), 0)
-    lastWholeMs = nowMs
+    lastRunMs = nowMs
+    if (whole) lastWholeMs = nowMs
   }
 
   async function publish(key: string, fields: ReadonlyMap<string, string>): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Component } from '@endcap/platform/lifecycle'
-import type { Logger } from 'pino'
+import type { Logger } from '@endcap/platform/logging'
 
 export interface PeriodicJobOptions {
   readonly name: string

@@ -11,6 +11,7 @@ import {
 import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import { silentLogger } from '@endcap/platform/logging'
+import { createMetrics } from '@endcap/platform/metrics'
 import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
 import {
   startTestClickHouse,
@@ -18,7 +19,6 @@ import {
   type TestClickHouse,
   type TestPostgres,
 } from '@endcap/platform/testing'
-import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBilling } from '../billing/index.js'
 import { createIngest } from '../ingest/index.js'
@@ -102,7 +102,7 @@ beforeAll(async () => {
     logger: silentLogger(),
     tokenKeys: TOKEN_KEYS,
   }
-  const registry = new Registry()
+  const registry = createMetrics({ service: 'test' })
   components = [
     createIngest({ ...shared, clickhouse: engine.clickhouse, registry, lingerMs: 20 }),
     createOutboxRelay({ ...shared, metrics: registry }),

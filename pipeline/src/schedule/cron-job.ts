@@ -1,7 +1,7 @@
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
 import type { Postgres } from '@endcap/platform/postgres'
 import { createTask, type ScheduledTask, validateDetailed } from 'node-cron'
-import type { Logger } from 'pino'
 
 export interface CronJobOptions {
   readonly name: string

@@ -1,6 +1,6 @@
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
 import type { Postgres } from '@endcap/platform/postgres'
-import type { Logger } from 'pino'
 import { createCronJob } from './cron-job.js'
 
 export interface TrainingScheduleDeps {

@@ -1,8 +1,8 @@
 import { createIdSource } from '@endcap/contracts'
 import { createEmbeddedLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
+import { createMetrics } from '@endcap/platform/metrics'
 import { connectPostgres, type Postgres } from '@endcap/platform/postgres'
-import { Registry } from 'prom-client'
 import { createBilling } from '../billing/index.js'
 import { TOKEN_KEYS } from './marketplace.js'
 
@@ -37,7 +37,7 @@ await createBilling({
   clock,
   ids: createIdSource(),
   logger: silentLogger(),
-  registry: new Registry(),
+  registry: createMetrics({ service: 'test' }),
   maxBatchRecords: 20,
   lingerMs: 1,
 }).start()
