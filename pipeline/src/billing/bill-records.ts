@@ -31,9 +31,8 @@ import {
   lockCounters,
   slotStates,
   writeCharges,
-  writeClicks,
   writeCounters,
-  writeImpressions,
+  writeSlots,
 } from './store/billing-store.js'
 
 /** The name under which billing keeps its offsets. */
@@ -140,8 +139,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
 
   async function writeDecision(tx: Transaction, decision: Decision, now: Date): Promise<void> {
     const charges: ChargeRow[] = decision.verdicts.map((verdict) => ({ chargeId: ids('charge'), verdict }))
-    await writeImpressions(tx, decision.impressions, now)
-    await writeClicks(tx, decision.clicks)
+    await writeSlots(tx, decision, now)
     await writeCharges(tx, charges, now)
     await writeCounters(tx, decision.counters, now)
     await postLedger(

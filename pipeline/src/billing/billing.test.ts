@@ -336,6 +336,28 @@ describe('billing', () => {
     await expectBooksToAgree()
   })
 
+  it('charges one click of an impression, whether the batch ends before, between or after impression and clicks', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const bill = createBillRecords(deps())
+    let next = 0
+    for (const [index, cut] of [1, 2, 3].entries()) {
+      const [impression, click] = impressionAndClick(`a${index}`) as [InteractionEvent, InteractionEvent]
+      const events = [impression, click, { ...click, id: `second-${index}` }]
+      for (const part of [events.slice(0, cut), events.slice(cut)]) {
+        if (part.length > 0) await bill(batchOf(recordsOf(part, next)))
+        next += part.length
+      }
+    }
+    const verdicts = await charges()
+    expect(verdicts.filter(({ outcome }) => outcome === 'charged').map(({ id }) => id)).toEqual([
+      'c-a0',
+      'c-a1',
+      'c-a2',
+    ])
+    expect(verdicts.filter(({ reason }) => reason === 'repeat')).toHaveLength(3)
+    await expectBooksToAgree()
+  })
+
   it('never takes a wallet below zero and spends all of it, with 20 campaigns racing and deposits coming in', async () => {
     const campaigns = Array.from({ length: 20 }, (_, index) => ({ id: `c${index}`, merchantId: 'm1' }))
     await seed(campaigns, 100n * 250_000n)

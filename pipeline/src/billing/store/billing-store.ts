@@ -109,35 +109,34 @@ export async function lockCounters(
   return new Map(rows.map((row) => [counterKey(row.campaignId, row.period), row]))
 }
 
-export async function writeImpressions(
-  tx: Transaction,
-  impressions: Decision['impressions'],
-  now: Date,
-): Promise<void> {
-  if (impressions.length === 0) return
-  await tx.query(
-    `insert into seen_impressions (auction_id, position, impression_id, occurred_at, recorded_at)
-     select seen.*, $5 from unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[]) as seen`,
-    [
-      impressions.map(({ slot }) => slot.auctionId),
-      impressions.map(({ slot }) => slot.position),
-      impressions.map(({ interactionId }) => interactionId),
-      impressions.map(({ occurredAtMs }) => new Date(occurredAtMs)),
-      now,
-    ],
-  )
-}
-
-export async function writeClicks(tx: Transaction, clicks: Decision['clicks']): Promise<void> {
-  if (clicks.length === 0) return
+/** Remembers first impressions, with their first clicks where those were decided along with them, and clicks on earlier ones. */
+export async function writeSlots(tx: Transaction, decision: Decision, now: Date): Promise<void> {
+  const { impressions, clicks, slots } = decision
+  if (impressions.length > 0) {
+    await tx.query(
+      `insert into seen_impressions (auction_id, position, impression_id, occurred_at, click_id, recorded_at)
+       select seen.*, $6 from unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) as seen`,
+      [
+        impressions.map(({ slot }) => slot.auctionId),
+        impressions.map(({ slot }) => slot.position),
+        impressions.map(({ interactionId }) => interactionId),
+        impressions.map(({ occurredAtMs }) => new Date(occurredAtMs)),
+        impressions.map(({ slot }) => slots.get(slotKey(slot))?.clickId ?? null),
+        now,
+      ],
+    )
+  }
+  const written = new Set(impressions.map(({ slot }) => slotKey(slot)))
+  const onEarlier = clicks.filter(({ slot }) => !written.has(slotKey(slot)))
+  if (onEarlier.length === 0) return
   await tx.query(
     `update seen_impressions s set click_id = click.id
      from unnest($1::text[], $2::int[], $3::text[]) as click (auction_id, position, id)
      where s.auction_id = click.auction_id and s.position = click.position`,
     [
-      clicks.map(({ slot }) => slot.auctionId),
-      clicks.map(({ slot }) => slot.position),
-      clicks.map(({ interactionId }) => interactionId),
+      onEarlier.map(({ slot }) => slot.auctionId),
+      onEarlier.map(({ slot }) => slot.position),
+      onEarlier.map(({ interactionId }) => interactionId),
     ],
   )
 }
