@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createIdSource, systemClock, TOPIC_SPECS, TOPICS, WALLET_VIEW_KEY } from '@endcap/contracts'
+import { createEmbeddedLog } from '@endcap/platform/event-log'
+import { createProcess } from '@endcap/platform/lifecycle'
+import { silentLogger } from '@endcap/platform/logging'
+import { createMetrics } from '@endcap/platform/metrics'
+import { createMemoryStateStore } from '@endcap/platform/state-store'
+import { startTestClickHouse, startTestPostgres } from '@endcap/platform/testing'
+import { expect, it } from 'vitest'
+import { createPipeline } from './create-pipeline.js'
+import { verify, waitUntilSettled } from './reconcile/index.js'
+import {
+  interactionOf,
+  recordOf,
+  seedCampaigns,
+  seedMerchants,
+  slotToken,
+  TOKEN_KEYS,
+  until,
+} from './testing/marketplace.js'
+
+it('takes a click from the log to wallet, ledger, ClickHouse and the view of budgets, and stops cleanly', async () => {
+  const clock = systemClock
+  const { postgres, ...database } = await startTestPostgres()
+  const { clickhouse, ...engine } = await startTestClickHouse()
+  const dir = await mkdtemp(join(tmpdir(), 'endcap-pipeline-'))
+  const log = createEmbeddedLog({ dir, clock })
+  const state = createMemoryStateStore({ clock })
+  try {
+    await log.ensureTopics(TOPIC_SPECS)
+    await seedMerchants(postgres, [{ id: 'm1', depositMicros: 1_000_000n }], new Date(clock()))
+    await seedCampaigns(postgres, [{ id: 'c1', merchantId: 'm1' }], new Date(clock()))
+    const { components } = createPipeline({
+      postgres,
+      clickhouse,
+      log,
+      state,
+      tokenKeys: TOKEN_KEYS,
+      clock,
+      ids: createIdSource(),
+      logger: silentLogger(),
+      registry: createMetrics({ service: 'test' }),
+      trainCron: '0 0 1 1 *',
+    })
+    const pipeline = createProcess({ components, logger: silentLogger() })
+    await pipeline.start()
+    const token = slotToken({ auctionId: 'a1', issuedAtMs: clock() })
+    const events = (['impression', 'click'] as const).map((type) => interactionOf(type, type, clock(), token))
+    await log.append(TOPICS.interactions, events.map(recordOf))
+    await waitUntilSettled({ postgres, log }, 30_000)
+    await until(
+      async () => (await state.hashGetAll(WALLET_VIEW_KEY)).get('m1') === '750000',
+      'the wallet is seen',
+      2_000,
+    )
+    const result = await verify({ postgres, clickhouse, log, tokenKeys: TOKEN_KEYS, clock })
+    expect(result).toMatchObject({ ok: true })
+    expect(result.checks.find(({ name }) => name === 'charges_equal_report')?.right).toMatch(
+      /^EUR 0.25 in 1 charges/,
+    )
+    expect(Object.values(await pipeline.readiness())).toEqual(components.map(() => null))
+    expect(await pipeline.stop()).toBe(true)
+  } finally {
+    await state.close()
+    await log.close()
+    await engine.close()
+    await database.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+})
