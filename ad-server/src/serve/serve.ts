@@ -31,7 +31,7 @@ import {
 } from './3-predict/predict.js'
 import { addCandidates, organicSlate, type Slate } from './3-predict/slate.js'
 import { sellSlots } from './4-auction/sell-slots.js'
-import { auctionEventOf, type Loss } from './5-respond/auction-event.js'
+import { type Loss, printAuctionEvent } from './5-respond/auction-event.js'
 import { explainCandidates } from './5-respond/explain.js'
 import { type SealDeps, sealSlots, type UnsealedSlot } from './5-respond/seal-slots.js'
 import type { RankResult } from './5-respond/serialise.js'
@@ -392,7 +392,7 @@ export function createServe(deps: ServeDeps): Serve {
       degraded: readonly string[]
     },
   ): Promise<boolean> {
-    const event = auctionEventOf(
+    const event = printAuctionEvent(
       {
         ...facts,
         eventId: deps.ids('event'),
@@ -405,11 +405,7 @@ export function createServe(deps: ServeDeps): Serve {
       deps.random,
     )
     try {
-      await deps.sink.append(
-        TOPICS.auctions,
-        [{ key: ask.request.auctionId, value: JSON.stringify(event) }],
-        'written',
-      )
+      await deps.sink.append(TOPICS.auctions, [{ key: ask.request.auctionId, value: event }], 'written')
       return true
     } catch (error) {
       deps.logger.warn({ err: error, auctionId: ask.request.auctionId }, 'an auction could not be recorded')

@@ -26,6 +26,7 @@ import { type App, createHttpApp } from '@endcap/platform/http'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import { createMemoryStateStore, type StateStore } from '@endcap/platform/state-store'
+import type { LightMyRequestResponse } from 'fastify'
 import { type AdServer, type AdServerDeps, createAdServer } from '../create-ad-server.js'
 
 export const KEYS = {
@@ -54,8 +55,8 @@ export interface AdServerHarness {
   publishBudgets(view?: { wallets?: Record<string, bigint>; spent?: Record<string, Spent> }): Promise<void>
   /** The events of a topic, parsed, oldest first. */
   events<T>(topic: Topic): Promise<T[]>
-  post(url: string, body: unknown, key?: string): ReturnType<App['inject']>
-  get(url: string, headers?: Record<string, string>): ReturnType<App['inject']>
+  post(url: string, body: unknown, key?: string): Promise<LightMyRequestResponse>
+  get(url: string, headers?: Record<string, string>): Promise<LightMyRequestResponse>
   /** Stops everything but the log and its directory, and starts a new server on them. */
   restart(over?: Partial<AdServerDeps>): Promise<AdServerHarness>
   close(): Promise<void>

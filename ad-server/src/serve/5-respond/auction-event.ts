@@ -1,4 +1,4 @@
-import { type AuctionCandidate, type AuctionData, type AuctionEvent, EVENT_SCHEMA } from '@endcap/contracts'
+import { EVENT_SCHEMA } from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
 import { type LossReason, qualityOf, type Ranked, scoreToFloat } from '../../domain/auction.js'
 import type { AdIndex } from '../../index/ad-index.js'
@@ -34,118 +34,81 @@ export interface AuctionFacts {
 }
 
 /**
- * The record of one auction: every shown slot and a few losers with their features as served, so that training sees exactly
- * what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
+ * The record of one auction, as JSON of an `auctionEvent`: every shown slot and a few losers with their features as served, so that
+ * training sees exactly what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
+ * Printed by hand: it is the largest thing that a request writes. `auction-event.test.ts` holds it against the schema.
  */
-export function auctionEventOf(facts: AuctionFacts, index: AdIndex, random: () => number): AuctionEvent {
-  const { request, slate, predictions } = facts
+export function printAuctionEvent(facts: AuctionFacts, index: AdIndex, random: () => number): string {
+  const { request, slate, slots, predictions } = facts
+  const { context } = request
   const losers = sample(facts.losers, LOSERS_LOGGED, random)
-  const candidates = [
-    ...facts.slots.map((slot) => shownCandidate(slot, slate, predictions, index)),
-    ...losers.map((loss) => lostCandidate(loss, slate)),
-  ]
-  const rows = [...facts.slots.map(({ row }) => row), ...losers.map(({ ranked }) => ranked.bidder.row)]
-  const at = new Date(request.nowMs).toISOString()
-  const data: AuctionData = {
-    auctionId: request.auctionId,
-    requestId: facts.requestId,
-    placement: request.context.placement,
-    query: facts.query.slice(0, QUERY_CHARACTERS_LOGGED).replace(BROKEN_PAIRS, ''),
-    searchTerm: request.context.searchTerm,
-    categories: [...request.context.categories],
-    device: request.context.device,
-    customerHash: request.customerHash,
-    sessionHash: facts.sessionHash,
-    location: request.location ? { lat: request.location.lat, lng: request.location.lng } : null,
-    modelVersion: predictions.modelVersion,
-    degraded: [...facts.degraded],
-    candidates,
-    featureSet: FEATURE_SET,
-    features: encodeFeatures(predictions.features, rows),
-    drops: { ...facts.drops.counts },
+  const features = new Float32Array((slots.length + losers.length) * FEATURE_COUNT)
+  let candidates = ''
+  let at = 0
+  const keepFeatures = (row: number): void => {
+    features.set(
+      predictions.features.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT),
+      at++ * FEATURE_COUNT,
+    )
   }
-  return {
-    id: facts.eventId,
-    type: 'auction',
-    schema: EVENT_SCHEMA,
-    occurredAt: at,
-    receivedAt: at,
-    source: 'ad-server',
-    key: request.auctionId,
-    data,
+  for (const slot of slots) {
+    candidates += `${candidates === '' ? '' : ','}${shownCandidate(slot, slate, predictions, index)}`
+    keepFeatures(slot.row)
   }
+  for (const loss of losers) {
+    candidates += `${candidates === '' ? '' : ','}${lostCandidate(loss, slate)}`
+    keepFeatures(loss.ranked.bidder.row)
+  }
+  const when = new Date(request.nowMs).toISOString()
+  const query = facts.query.slice(0, QUERY_CHARACTERS_LOGGED).replace(BROKEN_PAIRS, '')
+  const location = request.location ? { lat: request.location.lat, lng: request.location.lng } : null
+  return (
+    `{"id":${json(facts.eventId)},"type":"auction","schema":"${EVENT_SCHEMA}","occurredAt":"${when}","receivedAt":"${when}",` +
+    `"source":"ad-server","key":${json(request.auctionId)},"data":{"auctionId":${json(request.auctionId)},` +
+    `"requestId":${json(facts.requestId)},"placement":${json(context.placement)},"query":${json(query)},` +
+    `"searchTerm":${json(context.searchTerm)},"categories":${json(context.categories)},"device":${json(context.device)},` +
+    `"customerHash":"${request.customerHash}","sessionHash":"${facts.sessionHash}","location":${json(location)},` +
+    `"modelVersion":${json(predictions.modelVersion)},"degraded":${json(facts.degraded)},"candidates":[${candidates}],` +
+    `"featureSet":"${FEATURE_SET}","features":"${Buffer.from(features.buffer).toString('base64')}","drops":${json(facts.drops.counts)}}}`
+  )
 }
+
+const json = (value: unknown): string => JSON.stringify(value)
 
 function shownCandidate(
   slot: ServedSlot,
   slate: Slate,
   predictions: SlatePredictions,
   index: AdIndex,
-): AuctionCandidate {
-  const { organicScore, organicRank } = slate.rows[slot.row]!
+): string {
   const { winner } = slot
   if (winner) {
-    return {
-      ...sponsoredFields(winner.ranked),
-      position: slot.position,
-      outcome: 'shown',
-      reason: '',
-      priceMicros: winner.priceMicros.toString(),
-      organicScore: organicScore ?? null,
-      organicRank,
-    }
+    return `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"${winner.priceMicros}",${sponsoredFields(winner.ranked)},${organicFields(slate, slot.row)}}`
   }
   const pctr = predictions.pctr[slot.row]!
-  return {
-    position: slot.position,
-    listingId: slot.listingId,
-    merchantId: index.listing(slot.listingId)?.merchantId ?? '',
-    sponsored: false,
-    campaignId: '',
-    adId: '',
-    outcome: 'shown',
-    reason: '',
-    pricing: '',
-    bidMicros: '0',
-    priceMicros: '0',
-    pctr,
-    pcvr: predictions.pcvr[slot.row]!,
-    quality: pctr,
-    score: 0,
-    organicScore: organicScore ?? null,
-    organicRank,
-  }
+  return (
+    `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"0","listingId":${json(slot.listingId)},` +
+    `"merchantId":${json(index.listing(slot.listingId)?.merchantId ?? '')},"sponsored":false,"campaignId":"","adId":"","pricing":"",` +
+    `"bidMicros":"0","pctr":${pctr},"pcvr":${predictions.pcvr[slot.row]!},"quality":${pctr},"score":0,${organicFields(slate, slot.row)}}`
+  )
 }
 
-function lostCandidate({ ranked, reason }: Loss, slate: Slate): AuctionCandidate {
-  const { organicScore, organicRank } = slate.rows[ranked.bidder.row]!
-  return {
-    ...sponsoredFields(ranked),
-    position: 0,
-    outcome: DROP_REASONS[reason].outcome,
-    reason,
-    priceMicros: '0',
-    organicScore: organicScore ?? null,
-    organicRank,
-  }
+const lostCandidate = ({ ranked, reason }: Loss, slate: Slate): string =>
+  `{"position":0,"outcome":"${DROP_REASONS[reason].outcome}","reason":"${reason}","priceMicros":"0",${sponsoredFields(ranked)},${organicFields(slate, ranked.bidder.row)}}`
+
+function organicFields(slate: Slate, row: number): string {
+  const { organicScore, organicRank } = slate.rows[row]!
+  return `"organicScore":${organicScore ?? null},"organicRank":${organicRank}`
 }
 
-function sponsoredFields({ bidder, score, draw }: Ranked<Candidate>) {
-  return {
-    listingId: bidder.listingId,
-    merchantId: bidder.merchantId,
-    sponsored: true,
-    campaignId: bidder.campaign.id,
-    adId: bidder.adId,
-    pricing: bidder.pricing,
-    bidMicros: bidder.bidMicros.toString(),
-    pctr: bidder.pctr,
-    pcvr: bidder.pcvr,
-    quality: qualityOf(bidder),
-    score: scoreToFloat(score),
-    keyword: bidder.keyword,
-    ...(draw === undefined ? {} : { tieDraw: draw }),
-  }
+function sponsoredFields({ bidder, score, draw }: Ranked<Candidate>): string {
+  const { pctr, pcvr } = bidder
+  return (
+    `"listingId":${json(bidder.listingId)},"merchantId":${json(bidder.merchantId)},"sponsored":true,` +
+    `"campaignId":${json(bidder.campaign.id)},"adId":${json(bidder.adId)},"pricing":"${bidder.pricing}",` +
+    `"bidMicros":"${bidder.bidMicros}","pctr":${pctr},"pcvr":${pcvr},"quality":${qualityOf(bidder)},"score":${scoreToFloat(score)},` +
+    `"keyword":${json(bidder.keyword)}${draw === undefined ? '' : `,"tieDraw":${draw}`}`
+  )
 }
 
 /** Evenly without replacement, by reservoir. */
@@ -156,13 +119,4 @@ function sample<T>(items: readonly T[], most: number, random: () => number): T[]
     if (at < most) kept[at] = items[i]!
   }
   return kept
-}
-
-/** Base64 of little-endian float32, the rows in the order given. */
-function encodeFeatures(features: Float32Array, rows: readonly number[]): string {
-  const chosen = new Float32Array(rows.length * FEATURE_COUNT)
-  rows.forEach((row, i) => {
-    chosen.set(features.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT), i * FEATURE_COUNT)
-  })
-  return Buffer.from(chosen.buffer).toString('base64')
 }
