@@ -1,8 +1,7 @@
-import { verify } from '@endcap/pipeline'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import { withPorts } from '../host/with-ports.js'
-import { print, printJson } from '../output/print.js'
+import { verifyInstallation } from '../host/verify-installation.js'
+import { print, printJson, say } from '../output/print.js'
 import { startProgress } from '../output/progress.js'
 import { type CommonOptions, withCommonOptions } from './options.js'
 
@@ -11,24 +10,14 @@ export function verifyCommand(program: Command): void {
     program
       .command('verify')
       .description(
-        'recount everything from the log, Postgres and ClickHouse; exit 1 if a pair does not agree',
+        'recount everything from the log, Postgres and ClickHouse once it is settled; exit 1 if a pair does not agree',
       ),
   ).action(async (options: CommonOptions) => {
-    const result = await withPorts(
-      options,
-      ['postgres', 'clickhouse', 'log'],
-      async ({ ports, secrets, clock }) => {
-        const progress = startProgress('Recounting')
-        try {
-          return await verify(
-            { ...ports, tokenKeys: secrets.tokenKeys, clock },
-            { onProgress: progress.update },
-          )
-        } finally {
-          progress.end()
-        }
-      },
-    )
+    const progress = startProgress('Recounting')
+    const result = await verifyInstallation(options, {
+      onProgress: progress.update,
+      onUnsettled: (sentence) => say(`${sentence}: pairs may differ until it has arrived`),
+    }).finally(progress.end)
     if (options.json) printJson(result)
     else printChecks(result)
     process.exitCode = result.ok ? 0 : 1

@@ -124,16 +124,10 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
     ? createAdServer({ ...shared, publicUrl, dataDir })
     : undefined
   const hostedServices: Service[] = services.map((name) => {
-    switch (name) {
-      case 'ad-server':
-        return adServer!
-      case 'campaigns-api':
-        return createCampaignsApi(shared)
-      case 'orders':
-        return createOrders(shared)
-      case 'pipeline':
-        return createPipeline({ ...shared, trainCron: config.trainCron })
-    }
+    if (name === 'ad-server') return adServer!
+    if (name === 'campaigns-api') return createCampaignsApi(shared)
+    if (name === 'orders') return createOrders(shared)
+    return createPipeline({ ...shared, trainCron: config.trainCron })
   })
   const verifyKey = keyVerifier(services, ports, adServer?.verifyKey)
   let address = () => ''
