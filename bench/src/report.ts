@@ -22,6 +22,12 @@ export const machine = (): Record<string, unknown> => ({
 export const quantile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
 
+export const median = (values: readonly number[]): number =>
+  quantile(
+    [...values].sort((a, b) => a - b),
+    0.5,
+  )
+
 export const seconds = async (work: () => Promise<void>): Promise<number> => {
   const startedAt = performance.now()
   await work()

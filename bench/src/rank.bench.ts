@@ -1,0 +1,138 @@
+/**
+ * What a rank request costs. One line of JSON each: CPU per request against the floor (a bare echo of the same bodies and a raw run of
+ * the same batch), the share of each step, latencies alone and beside ingest, reports and training, and an index of 100,000 ads.
+ * `--quick`: smaller and shorter, to see that it runs.
+ */
+import { request } from 'undici'
+import { measureBusyHost } from './rank/busy-host.js'
+import { startChild } from './rank/child.js'
+import { CONNECTIONS, createLoad } from './rank/load.js'
+import { createBenchMarket, MATCHING_ADS, ORGANIC, SLOTS } from './rank/market.js'
+import { SERVE_KEY } from './rank/serving.js'
+import { machine, median, quantile, report } from './report.js'
+
+const quick = process.argv.includes('--quick')
+const size = quick ? { topics: 4, requests: 40 } : { topics: 20, requests: 400 }
+const WARM_UP = quick ? 400 : 5000
+const ROUNDS = quick ? 3 : 9
+const A_ROUND = quick ? 300 : 2000
+const TIMED = quick ? 300 : 3000
+const TARGET = '<= 4'
+
+const bodies = createBenchMarket(size).requests.map((body) => JSON.stringify(body))
+
+await measureCpu()
+await measureSteps()
+await measureIndex()
+await measureBusyHost({ quick })
+process.exit(0)
+
+async function measureCpu(): Promise<void> {
+  const rank = startChild('rank-process.ts', { ...size, timed: false })
+  const floor = startChild('floor-process.ts', size)
+  const [rankUrl, floorUrl] = await Promise.all([rank.call<string>('listen'), floor.call<string>('listen')])
+  const answer = await sampleAnswer(rankUrl)
+  await floor.call('answerWith', answer)
+  const rankLoad = createLoad({ baseUrl: rankUrl, path: '/v1/rank', key: SERVE_KEY, bodies })
+  const echoLoad = createLoad({ baseUrl: floorUrl, path: '/echo', key: SERVE_KEY, bodies })
+  const runModel = (runs: number) => floor.call('runModel', { runs, atOnce: CONNECTIONS })
+
+  async function cpuOf(child: typeof rank, count: number, work: () => Promise<unknown>): Promise<number> {
+    const before = await child.call<number>('cpuMicros')
+    await work()
+    return ((await child.call<number>('cpuMicros')) - before) / count
+  }
+
+  await rankLoad.send(WARM_UP)
+  await echoLoad.send(WARM_UP)
+  await runModel(WARM_UP)
+  const rounds: { rank: number; echo: number; model: number; ratio: number }[] = []
+  const latencies: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const ranked = await cpuOf(rank, A_ROUND, async () => latencies.push(...(await rankLoad.send(A_ROUND))))
+    const echoed = await cpuOf(floor, A_ROUND, () => echoLoad.send(A_ROUND))
+    const model = await cpuOf(floor, A_ROUND, () => runModel(A_ROUND))
+    rounds.push({ rank: ranked, echo: echoed, model, ratio: ranked / (echoed + model) })
+  }
+  await Promise.all([rankLoad.close(), echoLoad.close()])
+  await Promise.all([rank.close(), floor.close()])
+  const ratios = rounds.map(({ ratio }) => ratio).sort((a, b) => a - b)
+  latencies.sort((a, b) => a - b)
+  report('rank', {
+    organic: ORGANIC,
+    matchingAds: MATCHING_ADS,
+    slots: SLOTS,
+    sponsored: answer.slots.filter(({ sponsored }) => sponsored).length,
+    modelVersion: answer.modelVersion,
+    requestBytes: bodies[0]!.length,
+    answerBytes: JSON.stringify(answer).length,
+    cpuMicrosPerRequest: median(rounds.map((round) => round.rank)),
+    echoCpuMicros: median(rounds.map((round) => round.echo)),
+    modelCpuMicros: median(rounds.map((round) => round.model)),
+    ratio: median(ratios),
+    ratioLeast: ratios[0],
+    ratioMost: ratios.at(-1),
+    rounds: ROUNDS,
+    target: TARGET,
+    connections: CONNECTIONS,
+    p50Ms: quantile(latencies, 0.5),
+    p99Ms: quantile(latencies, 0.99),
+    ...machine(),
+  })
+}
+
+interface RankAnswer {
+  readonly modelVersion: string
+  readonly degraded: readonly string[]
+  readonly slots: readonly { readonly sponsored: boolean }[]
+}
+
+/** One answer, and proof that what is measured is a whole one: full page, sponsored slots, live model. */
+async function sampleAnswer(baseUrl: string): Promise<RankAnswer> {
+  const answer = await request(`${baseUrl}/v1/rank`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${SERVE_KEY}`, 'content-type': 'application/json' },
+    body: bodies[0]!,
+  })
+  const page = (await answer.body.json()) as RankAnswer
+  if (
+    page.slots.length !== SLOTS ||
+    page.degraded.length > 0 ||
+    !page.slots.some(({ sponsored }) => sponsored)
+  )
+    throw new Error(`not a whole answer: ${JSON.stringify(page)}`)
+  return page
+}
+
+/** One request at a time, so that a step's time is its own; in a process of its own, so that measuring costs the others nothing. */
+async function measureSteps(): Promise<void> {
+  const rank = startChild('rank-process.ts', { ...size, timed: true })
+  const load = createLoad({ baseUrl: await rank.call('listen'), path: '/v1/rank', key: SERVE_KEY, bodies })
+  await load.send(WARM_UP)
+  await rank.call('stepMicros')
+  await load.send(TIMED, 1)
+  const total = await rank.call<Record<string, number>>('stepMicros')
+  await load.close()
+  await rank.close()
+  const sum = Object.values(total).reduce((a, b) => a + b, 0)
+  const steps = Object.entries(total)
+  report('rank.steps', {
+    requests: TIMED,
+    microsPerRequest: sum / TIMED,
+    micros: Object.fromEntries(steps.map(([step, micros]) => [step, rounded(micros / TIMED)])),
+    share: Object.fromEntries(steps.map(([step, micros]) => [step, rounded(micros / sum)])),
+  })
+}
+
+async function measureIndex(): Promise<void> {
+  const index = startChild('index-process.ts', {
+    ads: quick ? 10_000 : 100_000,
+    lookups: quick ? 1000 : 20_000,
+  })
+  report('rank.index', await index.call<Record<string, unknown>>('measure'))
+  await index.close()
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(3))
+}

@@ -1,0 +1,31 @@
+/** The ad-server under test, in a process of its own. */
+import { STEPS } from '@endcap/ad-server'
+import { answerCalls, cpuMicros } from './child.js'
+import { createBenchMarket } from './market.js'
+import { createBenchModel } from './model.js'
+import { startServing } from './serving.js'
+
+const { timed, ...size } = JSON.parse(process.argv[2]!) as {
+  topics: number
+  requests: number
+  timed: boolean
+}
+const market = createBenchMarket(size)
+const nanoseconds = new Map<string, number>()
+const serving = await startServing(
+  market,
+  createBenchModel(market),
+  timed ? (step, took) => nanoseconds.set(step, (nanoseconds.get(step) ?? 0) + took) : undefined,
+)
+
+answerCalls({
+  listen: () => serving.app.listen({ host: '127.0.0.1', port: 0 }),
+  cpuMicros,
+  /** Microseconds by step since the last call. */
+  stepMicros() {
+    const micros = Object.fromEntries(STEPS.map((step) => [step, (nanoseconds.get(step) ?? 0) / 1000]))
+    nanoseconds.clear()
+    return micros
+  },
+  close: () => serving.close(),
+})
