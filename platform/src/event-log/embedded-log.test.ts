@@ -202,15 +202,26 @@ describe('embedded log on its disk', () => {
     /** The real disk, until told to fail: then it takes `room` bytes more and reports the error that a full disk does. */
     function failingDisk() {
       const state = { room: Number.POSITIVE_INFINITY, sync: false, truncate: false }
+      let unsynced: { position: number; length: number }[] = []
       const io: DiskIo = {
         write: async (file, bytes, from, length, position) => {
           const taken = Math.min(length, state.room)
           state.room -= taken
-          if (taken > 0) return diskIo.write(file, bytes, from, taken, position)
+          if (taken > 0) {
+            unsynced.push({ position, length: taken })
+            return diskIo.write(file, bytes, from, taken, position)
+          }
           throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
         },
         sync: async (file) => {
-          if (state.sync) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+          const lost = unsynced
+          unsynced = []
+          if (state.sync) {
+            // As the kernel may: after a failed sync the written pages are gone.
+            for (const { position, length } of lost)
+              await diskIo.write(file, Buffer.alloc(length), 0, length, position)
+            throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+          }
           await diskIo.sync(file)
         },
         truncate: async (file, size) => {
@@ -279,6 +290,8 @@ describe('embedded log on its disk', () => {
       expect(seen.slice(0, 2)).toEqual([0, 1])
       await log.check()
       await consumer.stop()
+      await log.close()
+      expect((await readAll(openLog(), topic)).slice(0, 2).map(numberOf)).toEqual([0, 1])
     })
 
     it('refuses more than it may hold in memory while nothing can be synced', async () => {
@@ -300,6 +313,40 @@ describe('embedded log on its disk', () => {
         ),
       )
     })
+  })
+
+  it('shows readers only what the finished sync had covered, not what was written while it ran', async () => {
+    const gates: (() => void)[] = []
+    let gated = false
+    const io: DiskIo = {
+      ...diskIo,
+      sync: async (file) => {
+        if (gated) await new Promise<void>((resolve) => gates.push(resolve))
+        await diskIo.sync(file)
+      },
+    }
+    const log = openLog({ io, commitIntervalMs: 1 })
+    const topic = await freshTopic(log, { partitions: 1 })
+    const seen: number[] = []
+    const consumer = await log.consume({
+      group: 'g',
+      topics: [topic],
+      lingerMs: 0,
+      handler: async (batch) => void seen.push(...batch.records.map(numberOf)),
+    })
+    gated = true
+    const first = log.append(topic, numbered(1, 1), 'synced')
+    await eventually('the first sync', () => gates.length === 1)
+    await log.append(topic, numbered(1, 1, 1), 'written')
+    gates[0]!()
+    await first
+    await eventually('the second sync', () => gates.length === 2)
+    await eventually('the first record', () => seen.length > 0)
+    expect(seen).toEqual([0])
+    gated = false
+    gates[1]!()
+    await eventually('the second record', () => seen.length === 2)
+    await consumer.stop()
   })
 
   it('lets many appends share one sync', async () => {

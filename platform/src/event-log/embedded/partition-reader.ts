@@ -53,8 +53,8 @@ export class PartitionReader {
   }
 
   private async enterSegment(): Promise<boolean> {
-    if (this.segment && !this.segment.deleted) return true
-    await this.leaveSegment()
+    // A segment that was deleted or compacted meanwhile stays readable to whoever has it open.
+    if (this.segment) return true
     if (this.nextOffset < this.partition.first) this.nextOffset = this.partition.first
     for (;;) {
       const segment = this.partition.segmentAt(this.nextOffset)
