@@ -1,7 +1,7 @@
 /**
  * What a rank request costs. One line of JSON each: CPU per request against the floor (a bare echo of the same bodies and a raw run of
  * the same batch), the share of each step, latencies alone and beside ingest, reports and training, and an index of 100,000 ads.
- * `--quick`: smaller and shorter, to see that it runs.
+ * `cpu`, `steps`, `index`, `busy`: only these parts. `--quick`: smaller and shorter, to see that it runs.
  */
 import { request } from 'undici'
 import { measureBusyHost } from './rank/busy-host.js'
@@ -21,10 +21,16 @@ const TARGET = '<= 4'
 
 const bodies = createBenchMarket(size).requests.map((body) => JSON.stringify(body))
 
-await measureCpu()
-await measureSteps()
-await measureIndex()
-await measureBusyHost({ quick })
+const parts = {
+  cpu: measureCpu,
+  steps: measureSteps,
+  index: measureIndex,
+  busy: () => measureBusyHost({ quick }),
+}
+const asked = Object.keys(parts).filter((part) => process.argv.includes(part))
+for (const [part, measure] of Object.entries(parts)) {
+  if (asked.length === 0 || asked.includes(part)) await measure()
+}
 process.exit(0)
 
 async function measureCpu(): Promise<void> {
