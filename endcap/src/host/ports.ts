@@ -37,6 +37,9 @@ export interface Ports {
 
 export type PortName = 'postgres' | 'clickhouse' | 'log' | 'state' | 'sink'
 
+/** One process reads them all: more would only mean more and smaller inserts into ClickHouse. */
+const EMBEDDED_PARTITIONS = 1
+
 export interface PortsOptions {
   readonly config: Config
   readonly dataDir: string
@@ -93,6 +96,7 @@ export async function openPorts({
       : await createEmbeddedLog({
           dir: join(dataDir, 'log'),
           clock,
+          partitions: EMBEDDED_PARTITIONS,
           onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
         })
     closers.push(() => log.close())

@@ -18,7 +18,7 @@ export interface IngestDeps {
   readonly registry: Registry
   /** Records that are stored together. Default 10,000. */
   readonly maxRangeRecords?: number
-  /** Waits up to this long to fill a range: fewer, larger inserts. Default 400 ms. */
+  /** Waits up to this long to fill a range: fewer, larger inserts. Default 1 s. */
   readonly lingerMs?: number
   /** First pause after a failure; it grows to 10 s. Default 250 ms. */
   readonly retryDelayMs?: number
@@ -45,7 +45,7 @@ export function createIngest(deps: IngestDeps): Component {
         group: INGEST_GROUP,
         topics: INGESTED_TOPICS,
         maxRangeRecords: deps.maxRangeRecords ?? 10_000,
-        lingerMs: deps.lingerMs ?? 400,
+        lingerMs: deps.lingerMs ?? 1_000,
         retryDelayMs: deps.retryDelayMs ?? 250,
         async handler(range) {
           const counts = await ingestRange(range)
