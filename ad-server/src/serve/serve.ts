@@ -40,6 +40,7 @@ import { type AdRequest, createQueryReader } from './ad-request.js'
 import type { Candidate } from './candidate.js'
 import { DropLedger } from './drop-reasons.js'
 import type { FrequencyCaps } from './frequency-caps.js'
+import { createGroupAppend } from './group-append.js'
 import type { ServingRules } from './rules.js'
 import { type Lap, startLaps, type Timings } from './timings.js'
 
@@ -128,6 +129,7 @@ interface Page {
 export function createServe(deps: ServeDeps): Serve {
   const readQuery = createQueryReader()
   const localTime = createZoneClock()
+  const appendAuction = createGroupAppend(deps.sink, TOPICS.auctions)
   const remainingOf = createRemaining(deps.budgets, deps.inFlight, deps.clock)
   const dropsTotal = counterOf(deps.registry, {
     name: 'endcap_ads_dropped_total',
@@ -405,7 +407,7 @@ export function createServe(deps: ServeDeps): Serve {
       deps.random,
     )
     try {
-      await deps.sink.append(TOPICS.auctions, [{ key: ask.request.auctionId, value: event }], 'written')
+      await appendAuction({ key: ask.request.auctionId, value: event })
       return true
     } catch (error) {
       deps.logger.warn({ err: error, auctionId: ask.request.auctionId }, 'an auction could not be recorded')

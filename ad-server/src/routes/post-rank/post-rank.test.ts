@@ -82,6 +82,22 @@ describe('POST /v1/rank', () => {
     expect(JSON.stringify(data)).not.toMatch(/c-17|s-9/)
   })
 
+  it('prints any text faithfully, in the answer and in the log', async () => {
+    const odd = 'L"\\</script>\u2028靴'
+    const body = (
+      await rank({
+        query: `a"b\\c\n red ${'x'.repeat(187)}👟`,
+        organic: [{ listingId: odd, score: -1e300 }],
+        slots: { total: 1 },
+      })
+    ).json()
+    expect(body.slots[0].listingId).toBe(odd)
+    const event = (await ads.events<AuctionEvent>(TOPICS.auctions)).find((e) => e.key === body.auctionId)
+    const { data } = auctionEvent.parse(event)
+    expect(data.candidates[0]).toMatchObject({ listingId: odd, organicScore: -1e300, organicRank: 1 })
+    expect(data.query).toBe(`a"b\\c\n red ${'x'.repeat(187)}`)
+  })
+
   it('keeps nothing of a customer who refused', async () => {
     const body = (await rank({ customer: { id: 'c-17', sessionId: 's-9', consent: false } })).json()
     const event = (await ads.events<AuctionEvent>(TOPICS.auctions)).find((e) => e.key === body.auctionId)!

@@ -11,7 +11,7 @@ import type { ServedSlot } from './served-slot.js'
 
 export const LOSERS_LOGGED = 8
 const QUERY_CHARACTERS_LOGGED = 200
-/** Half a surrogate pair, as sent or as left by the cut: not every reader of the log takes one. */
+/** Half a surrogate pair, which the cut can leave: not every reader of the log takes one. */
 const BROKEN_PAIRS = /\p{Cs}/gu
 
 export interface Loss {
@@ -36,7 +36,7 @@ export interface AuctionFacts {
 /**
  * The record of one auction, as JSON of an `auctionEvent`: every shown slot and a few losers with their features as served, so that
  * training sees exactly what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
- * Printed by hand: it is the largest thing that a request writes. `auction-event.test.ts` holds it against the schema.
+ * Printed by hand: it is the largest thing that a request writes. `post-rank.test.ts` holds it against the schema.
  */
 export function printAuctionEvent(facts: AuctionFacts, index: AdIndex, random: () => number): string {
   const { request, slate, slots, predictions } = facts

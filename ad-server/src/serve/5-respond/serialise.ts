@@ -13,7 +13,7 @@ export interface RankResult {
 
 /**
  * Prints the answer by hand: it is most of what a rank request sends, and its shape never changes. Names only what the public may
- * see, so a price cannot slip in with a new field. `serialise.test.ts` holds it against the schema.
+ * see, so a price cannot slip in with a new field. `post-rank.test.ts` holds it against the schema.
  */
 export function serialiseRank(result: RankResult, publicUrl: string): string {
   let text = `{"requestId":${JSON.stringify(result.requestId)},"auctionId":${JSON.stringify(result.auctionId)},"modelVersion":${JSON.stringify(result.modelVersion)},"slots":[`

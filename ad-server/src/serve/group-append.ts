@@ -1,0 +1,28 @@
+import type { Topic } from '@endcap/contracts'
+import type { EventSink, NewRecord } from '@endcap/platform/event-log'
+
+interface Waiting {
+  readonly records: NewRecord[]
+  readonly done: Promise<void>
+}
+
+/**
+ * Appends to one topic, durable when `written`: the records of all requests that finish within one turn of the event loop go to the sink
+ * together. A write to disk costs as much for thirty records as for one, and it is a large part of a request. They
+ * become durable, or fail, together.
+ */
+export function createGroupAppend(sink: EventSink, topic: Topic): (record: NewRecord) => Promise<void> {
+  let waiting: Waiting | undefined
+  return (record) => {
+    if (!waiting) {
+      const records: NewRecord[] = []
+      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+        waiting = undefined
+        return sink.append(topic, records, 'written')
+      })
+      waiting = { records, done }
+    }
+    waiting.records.push(record)
+    return waiting.done
+  }
+}
