@@ -86,7 +86,7 @@ describe('POST /v1/rank', () => {
     const odd = 'L"\\</script>\u2028靴'
     const body = (
       await rank({
-        query: `a"b\\c\n red ${'x'.repeat(187)}👟`,
+        query: `a"b\\c\n red ${'x'.repeat(188)}👟`,
         organic: [{ listingId: odd, score: -1e300 }],
         slots: { total: 1 },
       })
@@ -95,7 +95,7 @@ describe('POST /v1/rank', () => {
     const event = (await ads.events<AuctionEvent>(TOPICS.auctions)).find((e) => e.key === body.auctionId)
     const { data } = auctionEvent.parse(event)
     expect(data.candidates[0]).toMatchObject({ listingId: odd, organicScore: -1e300, organicRank: 1 })
-    expect(data.query).toBe(`a"b\\c\n red ${'x'.repeat(187)}`)
+    expect(data.query).toBe(`a"b\\c\n red ${'x'.repeat(188)}`)
   })
 
   it('keeps nothing of a customer who refused', async () => {
