@@ -7,6 +7,8 @@ const BIN = fileURLToPath(new URL('../../bin/endcap.js', import.meta.url))
 export interface EndcapProcess {
   readonly url: string
   readonly pid: number
+  /** The end of what it said on stderr. */
+  errors(): string
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>
   /** SIGTERM; resolves with the exit code. */
@@ -22,13 +24,15 @@ export interface StartOptions {
 
 const START_TIMEOUT_MS = 60_000
 
-/** Runs `endcap start` as an operator would and resolves once /readyz answers 200. */
-export async function startEndcap({
-  roles,
-  dataDir,
-  port = 0,
-  env = {},
-}: StartOptions): Promise<EndcapProcess> {
+export interface LaunchedEndcap {
+  readonly pid: number
+  /** Resolves once /readyz answers 200. @throws when it ends before, with what it said */
+  readonly ready: Promise<EndcapProcess>
+  kill(): Promise<void>
+}
+
+/** Runs `endcap start` as an operator would; returns at once. */
+export function launchEndcap({ roles, dataDir, port = 0, env = {} }: StartOptions): LaunchedEndcap {
   const child = spawn(
     process.execPath,
     [BIN, 'start', ...roles, '--json', '--data-dir', dataDir, '--port', String(port)],
@@ -41,16 +45,25 @@ export async function startEndcap({
   child.stderr!.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4_000)
   })
-  const started = await firstLine(child, () => errors)
-  const { url } = JSON.parse(started) as { url: string }
-  if (!roles.includes('clickhouse')) await untilReady(url, child, () => errors)
-  return {
-    url,
-    pid: child.pid!,
-    kill: () => end(child, 'SIGKILL').then(() => undefined),
-    stop: () => end(child, 'SIGTERM'),
+  // A test process that dies must not leave it behind.
+  const killOnExit = () => child.kill('SIGKILL')
+  process.once('exit', killOnExit)
+  child.once('exit', () => process.off('exit', killOnExit))
+  const kill = () => end(child, 'SIGKILL').then(() => undefined)
+
+  async function untilUp(): Promise<EndcapProcess> {
+    const { url } = JSON.parse(await firstLine(child, () => errors)) as { url: string }
+    if (!roles.includes('clickhouse')) await untilReady(url, child, () => errors)
+    return { url, pid: child.pid!, errors: () => errors, kill, stop: () => end(child, 'SIGTERM') }
   }
+  const ready = untilUp()
+  // Whoever kills it before it is ready does not wait for that.
+  ready.catch(() => {})
+  return { pid: child.pid!, ready, kill }
 }
+
+/** Runs `endcap start` and resolves once /readyz answers 200. */
+export const startEndcap = (options: StartOptions): Promise<EndcapProcess> => launchEndcap(options).ready
 
 export interface Finished {
   readonly code: number | null

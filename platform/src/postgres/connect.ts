@@ -59,8 +59,11 @@ export function connectPostgres(options: PostgresOptions): Postgres {
     types,
   }
   const pool = new pg.Pool({ ...clientConfig, max: options.maxConnections ?? 10, idleTimeoutMillis: 60_000 })
-  // A lost idle connection is replaced by the pool; unheard, the event would end the process.
-  pool.on('error', (error) => logger.warn({ reason: error.message }, 'an idle Postgres connection was lost'))
+  let closing = false
+  // A lost idle connection is replaced by the pool; unheard, the event would end the process. While closing, the server may end first.
+  pool.on('error', (error) => {
+    if (!closing) logger.warn({ reason: error.message }, 'an idle Postgres connection was lost')
+  })
   const leaders = new Set<pg.Client>()
 
   async function borrow(): Promise<pg.PoolClient> {
@@ -171,6 +174,7 @@ export function connectPostgres(options: PostgresOptions): Postgres {
     },
 
     async close() {
+      closing = true
       await Promise.all([pool.end(), ...[...leaders].map((client) => client.end().catch(ignoreError))])
     },
   }

@@ -1,0 +1,75 @@
+import { type ClickHouse, countCell, defineQuery } from '@endcap/platform/clickhouse'
+import { z } from 'zod'
+import type { Ledger } from './load.js'
+
+const timesStored = (name: string, sql: string) =>
+  defineQuery({ name, params: z.object({}), row: z.object({ id: z.string(), times: countCell }), sql })
+
+/** The id that the client gave is what follows the id of its key. */
+const reportedEvents = timesStored(
+  'test.reported_events',
+  `select substring(event_id, position(event_id, ':') + 1) as id, count() as times
+   from interactions_v1 where channel = 'api' group by id`,
+)
+const orders = timesStored(
+  'test.orders',
+  'select order_id as id, count() as times from order_lines_v1 group by id',
+)
+const auctions = timesStored(
+  'test.auctions',
+  'select auction_id as id, count() as times from auctions_v1 group by id',
+)
+const trackedEvents = timesStored(
+  'test.tracked_events',
+  `select event_id as id, count() as times from interactions_v1 where channel = 'browser' group by id`,
+)
+
+/** What differs between what clients were promised and what ClickHouse holds; every list is empty when all is well. */
+export interface Discrepancies {
+  readonly lostEvents: readonly string[]
+  readonly lostOrders: readonly string[]
+  readonly lostAuctions: readonly string[]
+  readonly doubled: readonly string[]
+  /** Pixels and redirects: stored fewer than were answered, or more than were sent. */
+  readonly tracked: readonly string[]
+}
+
+export const NO_DISCREPANCIES: Discrepancies = {
+  lostEvents: [],
+  lostOrders: [],
+  lostAuctions: [],
+  doubled: [],
+  tracked: [],
+}
+
+/** Compares the accounts of all clients of an installation with what it has stored; to be called once it is settled. */
+export async function compareAccounts(
+  clickhouse: ClickHouse,
+  ledgers: readonly Ledger[],
+): Promise<Discrepancies> {
+  const stored = {
+    events: await readTimes(clickhouse, reportedEvents),
+    orders: await readTimes(clickhouse, orders),
+    auctions: await readTimes(clickhouse, auctions),
+    tracked: await readTimes(clickhouse, trackedEvents),
+  }
+  const missing = (accepted: (ledger: Ledger) => ReadonlySet<string>, found: ReadonlyMap<string, number>) =>
+    ledgers.flatMap((ledger) => [...accepted(ledger)]).filter((id) => !found.has(id))
+  const sum = (of: (ledger: Ledger) => number) => ledgers.reduce((total, ledger) => total + of(ledger), 0)
+  const [least, most] = [sum(({ tracked }) => tracked), sum(({ trackedAtMost }) => trackedAtMost)]
+  const tracked = stored.tracked.size
+  return {
+    lostEvents: missing(({ acceptedEvents }) => acceptedEvents, stored.events),
+    lostOrders: missing(({ acceptedOrders }) => acceptedOrders, stored.orders),
+    lostAuctions: missing(({ acceptedAuctions }) => acceptedAuctions, stored.auctions),
+    doubled: Object.values(stored).flatMap((times) => [...times].flatMap(([id, n]) => (n > 1 ? [id] : []))),
+    tracked: tracked >= least && tracked <= most ? [] : [`${tracked} are stored, not ${least} to ${most}`],
+  }
+}
+
+async function readTimes(
+  clickhouse: ClickHouse,
+  query: typeof auctions,
+): Promise<ReadonlyMap<string, number>> {
+  return new Map((await clickhouse.query(query, {})).map(({ id, times }) => [id, times]))
+}
