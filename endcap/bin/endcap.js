@@ -1,11 +1,17 @@
 #!/usr/bin/env node
-// In a checkout the sources run through tsx; in the built tree there are no sources and main.js runs as it is.
-import { existsSync } from 'node:fs'
+// CommonJS, because Node reads ECMAScript modules with the thread pool: by the time one runs, the pool has its four threads for good.
+// The embedded ClickHouse keeps three of them, and log, DNS and compression need some too.
+process.env.UV_THREADPOOL_SIZE ??= '8'
 
-if (existsSync(new URL('../src/main.ts', import.meta.url))) {
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
+
+// In a checkout the sources run through tsx; in the built tree there are no sources and main.js runs as it is.
+async function main() {
+  if (!existsSync(join(__dirname, '../src/main.ts'))) return import('../src/main.js')
   const { register } = await import('tsx/esm/api')
   register()
-  await import('../src/main.ts')
-} else {
-  await import('../src/main.js')
+  return import('../src/main.ts')
 }
+
+main()
