@@ -254,29 +254,33 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       }
     })
 
-    it('waits at the end for a caller whose start offset lies beyond it, and skips nothing that comes then', async () => {
+    it('starts at the first record for a caller whose offset lies beyond the end of a log that lost some', async () => {
       const topic = await freshTopic(log, { partitions: 1 })
       await log.append(topic, numbered(5, 1))
-      const seen: number[] = []
+      const options = { group: 'beyond', topics: [topic], startOffset: async () => 500n }
+      expect((await take(log, 5, options)).map(numberOf)).toEqual([0, 1, 2, 3, 4])
+    })
+
+    it('starts at the first record when the group has committed beyond the end of a log that lost some', async () => {
+      const topic = await freshTopic(log, { partitions: 1 })
+      await log.append(topic, numbered(5, 1))
+      let committed: Promise<void> | undefined
       await withConsumers(async (keep) => {
-        let asked = false
-        keep(
-          await log.consume({
-            group: 'beyond',
-            topics: [topic],
-            lingerMs: 10,
-            startOffset: async () => {
-              asked = true
-              return 500n
-            },
-            handler: async (batch) => void seen.push(...batch.records.map(numberOf)),
-          }),
-        )
-        await eventually('the question', () => asked)
-        await log.append(topic, numbered(3, 1, 5))
-        await eventually('the new records', () => seen.includes(7))
+        const handler = async (batch: Batch) => {
+          committed = batch.commit(500n, '500-600')
+          await committed
+        }
+        keep(await log.consume({ group: 'lost', topics: [topic], lingerMs: 10, handler }))
+        await eventually('a commit', () => committed !== undefined)
+        await committed
       })
-      expect(seen.slice(-3)).toEqual([5, 6, 7])
+      const seen: unknown[] = []
+      await withConsumers(async (keep) => {
+        const handler = async (batch: Batch) => void seen.push(batch.committed, batch.records.map(numberOf))
+        keep(await log.consume({ group: 'lost', topics: [topic], lingerMs: 10, handler }))
+        await eventually('a batch', () => seen.length > 0)
+      })
+      expect(seen).toEqual([undefined, [0, 1, 2, 3, 4]])
     })
 
     it('refuses appends when too much waits, keeps all that it took and nothing that it refused', async () => {

@@ -46,7 +46,8 @@ export interface ConsumeOptions {
   readonly from?: 'earliest' | 'latest'
   /**
    * Where to start instead of the committed offset, asked on each assignment: for consumers that keep
-   * their offsets elsewhere (in the transaction that holds their effects).
+   * their offsets elsewhere (in the transaction that holds their effects). An offset beyond the end means that the log
+   * lost records: reading starts at the first one that is left, because skipping is worse than repeating.
    */
   readonly startOffset?: (topic: Topic, partition: number) => Promise<bigint | undefined>
   /** At most this many records a batch. Default 1000. */

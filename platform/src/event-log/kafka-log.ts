@@ -108,7 +108,7 @@ class BrokerLog implements EventLog {
       sessionTimeoutMs: this.options.sessionTimeoutMs ?? 15_000,
       logger: this.options.logger,
       committed: (group, topic) => this.committed(group, topic),
-      endOf: async (topic, partition) => (await this.rangeOf(topic, partition)).end,
+      rangeOf: (topic, partition) => this.rangeOf(topic, partition),
     })
     const consumer: Consumer = {
       failed: inner.failed,

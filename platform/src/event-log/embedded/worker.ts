@@ -73,11 +73,13 @@ export class Worker {
 
   private async startOffset(): Promise<number> {
     const { topic, number, partition, offsets, options } = this.deps
-    this.committed = offsets.get(options.group, topic, number)
     const own = await options.startOffset?.(topic, number)
-    const start = own ?? this.committed?.next ?? (options.from === 'latest' ? partition.end : partition.first)
-    // Offsets beyond the end were never written here: to wait for them would skip the records that come next.
-    return Math.min(Number(start), partition.end)
+    const committed = offsets.get(options.group, topic, number)
+    // Offsets beyond the end were never written to this log: it lost records, and which ones were read is unknown.
+    this.committed = committed && committed.next <= partition.end ? committed : undefined
+    if (own !== undefined) return own <= partition.end ? Number(own) : partition.first
+    if (this.committed) return Number(this.committed.next)
+    return options.from === 'latest' && !committed ? partition.end : partition.first
   }
 
   /** Runs until it succeeds or the partition is asked back; undefined then. */

@@ -7,6 +7,7 @@ import {
   type ConsumeOptions,
   type Consumer,
   type LogRecord,
+  type OffsetRange,
   StaleConsumerError,
 } from '../event-log.js'
 import { assertMetadata } from '../limits.js'
@@ -36,7 +37,7 @@ export interface GroupConsumerDeps {
   readonly sessionTimeoutMs: number
   readonly logger: LogLogger | undefined
   readonly committed: (group: string, topic: Topic) => Promise<ReadonlyMap<number, CommittedOffset>>
-  readonly endOf: (topic: Topic, partition: number) => Promise<bigint>
+  readonly rangeOf: (topic: Topic, partition: number) => Promise<OffsetRange>
 }
 
 /** One partition for as long as this consumer has it: a rebalance makes new ones. */
@@ -178,14 +179,16 @@ class GroupConsumer implements Consumer {
     let delay = options.retryDelayMs ?? DEFAULT_RETRY_MS
     while (this.isCurrent(assignment)) {
       try {
-        assignment.committed = (await this.deps.committed(options.group, topic)).get(partition)
         const own = await options.startOffset?.(topic, partition)
-        if (own === undefined || !this.isCurrent(assignment)) return
-        // Beyond the end lie only records that were lost: the next ones must not be skipped for them.
-        const end = await this.deps.endOf(topic, partition)
+        const committed = (await this.deps.committed(options.group, topic)).get(partition)
+        if (own === undefined && committed === undefined) return
+        const { first, end } = await this.deps.rangeOf(topic, partition)
         if (!this.isCurrent(assignment)) return
-        const lost = own > end
-        this.seek(assignment, lost ? end : own)
+        // Offsets beyond the end were never written to this log: it lost records, and which ones were read is unknown.
+        const isLost = (offset: bigint | undefined) => offset !== undefined && offset > end
+        assignment.committed = isLost(committed?.next) ? undefined : committed
+        if (own !== undefined) this.seek(assignment, isLost(own) ? first : own)
+        else if (isLost(committed?.next)) this.seek(assignment, first)
         return
       } catch (error) {
         options.onError?.(error, { topic, partition })
