@@ -1,6 +1,6 @@
 import { kafkaAvailable, redisAvailable } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compareAccounts, NO_DISCREPANCIES } from '../support/accounts.js'
+import { compareAccounts, countTracked, NO_DISCREPANCIES } from '../support/accounts.js'
 import { type Cluster, startCluster } from '../support/cluster.js'
 import { setUpLoad, startLoad } from '../support/load.js'
 import { pause, poll, processesOn } from '../support/processes.js'
@@ -13,52 +13,57 @@ const SETTLE_TIMEOUT_MS = 90_000
 
 const available = (await kafkaAvailable()) && redisAvailable()
 
-describe.skipIf(!available)('roles in separate processes over Kafka, Redis, Postgres and ClickHouse over HTTP', () => {
-  let cluster: Cluster
-  beforeAll(async () => {
-    cluster = await startCluster({ adServers: 2, pipelines: 1 })
-  }, 180_000)
-  afterAll(() => cluster?.stop(), 120_000)
+describe.skipIf(!available)(
+  'roles in separate processes over Kafka, Redis, Postgres and ClickHouse over HTTP',
+  () => {
+    let cluster: Cluster
+    beforeAll(async () => {
+      cluster = await startCluster({ adServers: 2, pipelines: 1 })
+    }, 180_000)
+    afterAll(() => cluster?.stop(), 120_000)
 
-  it('search, click, order, report, train and the model is served; verify agrees', async () => {
-    await playWholeLoop(cluster)
-  }, 240_000)
+    it('search, click, order, report, train and the model is served; verify agrees', async () => {
+      await playWholeLoop(cluster)
+    }, 240_000)
 
-  it('Kafka away for 20 s in the middle of the load: serving goes on, nothing accepted is lost or doubled', async () => {
-    const target = () => cluster.url
-    const targets = { adServer: target, campaignsApi: target, orders: target, key: cluster.key }
-    await setUpLoad(targets, { merchants: 8, listingsEach: 4 })
-    const before = await countStored()
-    const load = startLoad(targets, { seed: 3, workers: 4, runId: 'outage' })
-    await poll('sponsored slots of the load', 30_000, async () => (load.sponsored() > 20 ? true : undefined))
-    await pause(BEFORE_OUTAGE_MS)
+    it('Kafka away for 20 s in the middle of the load: serving goes on, nothing accepted is lost or doubled', async () => {
+      const target = () => cluster.url
+      const targets = { adServer: target, campaignsApi: target, orders: target, key: cluster.key }
+      await setUpLoad(targets, { merchants: 8, listingsEach: 4 })
+      const trackedBefore = await countTracked(cluster.clickhouse)
+      const load = startLoad(targets, { seed: 3, workers: 4, runId: 'outage' })
+      await poll('sponsored slots of the load', 30_000, async () =>
+        load.sponsored() > 20 ? true : undefined,
+      )
+      await pause(BEFORE_OUTAGE_MS)
 
-    await cluster.kafka.stop()
-    const stoppedAt = performance.now()
-    const atStop = { searches: load.searches(), sponsored: load.sponsored() }
-    await pause(OUTAGE_MS / 2)
-    const midway = { searches: load.searches(), sponsored: load.sponsored() }
-    expect(midway.searches, 'pages go on').toBeGreaterThan(atStop.searches + 20)
-    await pause(OUTAGE_MS - (performance.now() - stoppedAt))
-    expect(load.searches(), 'pages go on').toBeGreaterThan(midway.searches + 20)
-    expect(load.sponsored(), 'slots are still sold while spooled').toBeGreaterThan(atStop.sponsored + 20)
-    await cluster.kafka.restart()
-    await pause(AFTER_OUTAGE_MS)
+      await cluster.kafka.stop()
+      const stoppedAt = performance.now()
+      const atStop = { searches: load.searches(), sponsored: load.sponsored() }
+      await pause(OUTAGE_MS / 2)
+      const midway = { searches: load.searches(), sponsored: load.sponsored() }
+      expect(midway.searches, 'pages go on').toBeGreaterThan(atStop.searches + 20)
+      await pause(OUTAGE_MS - (performance.now() - stoppedAt))
+      expect(load.searches(), 'pages go on').toBeGreaterThan(midway.searches + 20)
+      expect(load.sponsored(), 'slots are still sold while spooled').toBeGreaterThan(atStop.sponsored + 20)
+      await cluster.kafka.restart()
+      await pause(AFTER_OUTAGE_MS)
 
-    const ledger = await load.stop()
-    const verified = await cluster.settleAndVerify(SETTLE_TIMEOUT_MS)
-    expect(verified.checks.filter(({ ok }) => !ok)).toEqual([])
-    const after = await compareAccounts(cluster.clickhouse, [ledger], before)
-    expect(after).toEqual(NO_DISCREPANCIES)
-  }, 240_000)
+      const ledger = await load.stop()
+      const verified = await cluster.settleAndVerify(SETTLE_TIMEOUT_MS)
+      expect(verified.checks.filter(({ ok }) => !ok)).toEqual([])
+      const after = await compareAccounts(cluster.clickhouse, [ledger], trackedBefore)
+      expect(after).toEqual(NO_DISCREPANCIES)
+    }, 240_000)
 
-  it('every process ends on SIGTERM with 0 and leaves nothing behind', async () => {
-    const { dir } = cluster
-    const codes = await cluster.stop()
-    expect(Object.values(codes).every((code) => code === 0), JSON.stringify(codes)).toBe(true)
-    expect(await processesOn(dir)).toEqual([])
-  }, 120_000)
-
-  /** Pixels and redirects that are stored already: those of the shoppers before. */
-  const countStored = async () => (await compareAccounts(cluster.clickhouse, [])).storedTracked
-})
+    it('every process ends on SIGTERM with 0 and leaves nothing behind', async () => {
+      const { dir } = cluster
+      const codes = await cluster.stop()
+      expect(
+        Object.values(codes).every((code) => code === 0),
+        JSON.stringify(codes),
+      ).toBe(true)
+      expect(await processesOn(dir)).toEqual([])
+    }, 120_000)
+  },
+)

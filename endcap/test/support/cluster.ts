@@ -12,7 +12,7 @@ import { silentLogger } from '@endcap/platform/logging'
 import { connectPostgres, type Postgres, startEmbeddedPostgres } from '@endcap/platform/postgres'
 import { startKafka, startRedis, type TestKafka, type TestRedis } from '@endcap/platform/testing'
 import { type EndcapProcess, type Finished, runEndcap, startEndcap } from './endcap-process.js'
-import { type Gateway, startGateway } from './gateway.js'
+import { startGateway } from './gateway.js'
 
 /** One process of the cluster. */
 export interface Member {
@@ -205,5 +205,3 @@ export function freePort(): Promise<number> {
     })
   })
 }
-
-export type { Gateway }

@@ -100,7 +100,9 @@ async function paid(api: ApiClient): Promise<string> {
     merchants.map(async ({ id }) => {
       const entries = await allPages<{ kind: string; amount: string }>(api, `/v1/merchants/${id}/ledger?`)
       const { balance } = await api.expect<{ balance: string }>(200, 'GET', `/v1/merchants/${id}/wallet`)
-      const deposits = entries.filter(({ kind }) => kind === 'deposit').map(({ amount }) => parseMoney(amount))
+      const deposits = entries
+        .filter(({ kind }) => kind === 'deposit')
+        .map(({ amount }) => parseMoney(amount))
       return sumMicros(deposits) - parseMoney(balance)
     }),
   )
