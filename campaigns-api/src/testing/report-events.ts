@@ -10,7 +10,6 @@ import {
   orderEvent,
 } from '@endcap/contracts'
 import {
-  attributionsTable,
   auctionSlotRows,
   auctionSlotsTable,
   auctionsTable,
@@ -19,7 +18,6 @@ import {
   interactionsTable,
   orderLineRows,
   orderLinesTable,
-  PERFORMANCE_TABLES,
 } from '@endcap/platform/clickhouse'
 
 let last = 0
@@ -173,21 +171,6 @@ export const auction = (
       ...fields,
     }),
   )
-
-/** Keeps rows whatever their age: the instants of tests stay, while the machine's date moves on. */
-export async function keepForEver(clickhouse: ClickHouse): Promise<void> {
-  const tables = [
-    auctionsTable,
-    auctionSlotsTable,
-    interactionsTable,
-    chargesTable,
-    orderLinesTable,
-    attributionsTable,
-  ]
-  for (const table of [...tables.map(({ name }) => name), PERFORMANCE_TABLES.minute]) {
-    await clickhouse.command(`alter table ${table} remove ttl`)
-  }
-}
 
 /** Stores events as ingest does. */
 export async function store(

@@ -45,6 +45,8 @@ export interface HostOptions {
   readonly logger: Logger
 }
 
+/** Bursts within it are fine. */
+const RATE_WINDOW_SECONDS = 10
 const OPENAPI_DESCRIPTION =
   'Sponsored slots for online marketplaces: campaigns, ranked slots, events, orders and reports.'
 
@@ -143,6 +145,9 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
       verifyKey,
       readiness: async () => (await hosted?.readiness()) ?? { process: 'starting' },
       trustedProxies: config.trustedProxies,
+      ...(config.rateLimit > 0 && {
+        rateLimit: { max: config.rateLimit * RATE_WINDOW_SECONDS, windowMs: RATE_WINDOW_SECONDS * 1000 },
+      }),
       openapi: { title: 'Endcap', version: VERSION, description: OPENAPI_DESCRIPTION },
     })
     for (const service of hostedServices) service.routes(app)

@@ -30,6 +30,8 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly trainCron: string
   readonly spoolMaxBytes: number
+  /** A second, by key. 0: no limit. */
+  readonly rateLimit: number
   /** The text of each variable that these roles read, and where it came from. Holds secrets: print with `describeConfig`. */
   readonly settings: ReadonlyMap<VariableName, { readonly text: string | undefined; readonly source: Source }>
 }

@@ -226,6 +226,15 @@ export const VARIABLES = {
       'Disk that accepted events may take while the log is away; beyond it no sponsored slots are sold.',
     schema: wholeNumber(MIB, MAX_SPOOL_BYTES),
   }),
+  ENDCAP_RATE_LIMIT: variable({
+    roles: ['all', 'campaigns-api', 'ad-server', 'orders', 'pipeline'],
+    fallback: '3000',
+    example: '500',
+    secrecy: 'none',
+    description:
+      'Requests a second that one key may make of one process, averaged over ten seconds; beyond it 429. 0: no limit. Pixels and redirects are never limited.',
+    schema: wholeNumber(0, 1_000_000),
+  }),
 } as const satisfies Record<string, Variable>
 
 export type VariableName = keyof typeof VARIABLES

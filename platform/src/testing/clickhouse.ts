@@ -5,11 +5,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type ClickHouse, createClickHouse, migrateClickHouse } from '../clickhouse/index.js'
+import {
+  attributionsTable,
+  auctionSlotsTable,
+  auctionsTable,
+  type ClickHouse,
+  chargesTable,
+  createClickHouse,
+  interactionsTable,
+  migrateClickHouse,
+  orderLinesTable,
+  PERFORMANCE_TABLES,
+} from '../clickhouse/index.js'
 import { silentLogger } from '../logging/index.js'
 
 export interface TestClickHouse {
-  /** Migrated and empty. */
+  /** Migrated and empty; rows do not expire. */
   readonly clickhouse: ClickHouse
   /** The data directory. */
   readonly path: string
@@ -22,6 +33,7 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
   const path = await mkdtemp(join(tmpdir(), 'endcap-clickhouse-'))
   const clickhouse = await createClickHouse({ path }, { logger: silentLogger() })
   await migrateClickHouse(clickhouse)
+  await keepForEver(clickhouse)
   return {
     clickhouse,
     path,
@@ -46,6 +58,7 @@ export async function startTestClickHouseHttp(): Promise<TestClickHouseHttp> {
   const { url } = server
   const clickhouse = await createClickHouse({ url }, { logger: silentLogger() })
   await migrateClickHouse(clickhouse)
+  await keepForEver(clickhouse)
 
   async function kill(): Promise<void> {
     if (server.child.exitCode !== null || server.child.signalCode !== null) return
@@ -67,6 +80,21 @@ export async function startTestClickHouseHttp(): Promise<TestClickHouseHttp> {
       await kill()
       await rm(path, { recursive: true, force: true })
     },
+  }
+}
+
+/** Tests use fixed dates, whose rows would expire one day. */
+async function keepForEver(clickhouse: ClickHouse): Promise<void> {
+  const expiring = [
+    auctionsTable,
+    auctionSlotsTable,
+    interactionsTable,
+    chargesTable,
+    orderLinesTable,
+    attributionsTable,
+  ]
+  for (const table of [...expiring.map(({ name }) => name), PERFORMANCE_TABLES.minute]) {
+    await clickhouse.command(`alter table ${table} remove ttl`)
   }
 }
 

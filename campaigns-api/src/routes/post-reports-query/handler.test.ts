@@ -3,13 +3,12 @@ import { attributionsTable } from '@endcap/platform/clickhouse'
 import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
-import { auction, charge, interaction, keepForEver, order, store } from '../../testing/report-events.js'
+import { auction, charge, interaction, order, store } from '../../testing/report-events.js'
 
 let stored: TestClickHouse
 let api: Harness
 beforeAll(async () => {
   stored = await startTestClickHouse()
-  await keepForEver(stored.clickhouse)
   api = await startHarness({ clickhouse: stored.clickhouse })
 })
 afterAll(async () => {
