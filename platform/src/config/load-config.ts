@@ -107,6 +107,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     logLevel: valueOrDefault('ENDCAP_LOG_LEVEL'),
     trainCron: valueOrDefault('ENDCAP_TRAIN_CRON'),
     spoolMaxBytes: valueOrDefault('ENDCAP_SPOOL_MAX_BYTES'),
+    rateLimit: valueOrDefault('ENDCAP_RATE_LIMIT'),
     settings,
   }
 }
