@@ -18,3 +18,14 @@ export const servicesOf = (roles: readonly Role[]): ServiceName[] =>
 
 export const portsOf = (services: readonly ServiceName[]): ReadonlySet<PortName> =>
   new Set(services.flatMap((name) => SERVICE_PORTS[name] as readonly PortName[]))
+
+export type CheckedPort = Exclude<PortName, 'sink'>
+
+/**
+ * The ports whose absence makes a process unready. Not the ad-server's: it serves from its last good copies while all behind it is away, and
+ * its own components say what it can't do without.
+ */
+export const checkedPortsOf = (services: readonly ServiceName[]): CheckedPort[] => {
+  const needed = portsOf(services.filter((name) => name !== 'ad-server'))
+  return (['postgres', 'clickhouse', 'log', 'state'] as const).filter((name) => needed.has(name))
+}

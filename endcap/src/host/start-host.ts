@@ -23,7 +23,7 @@ import { createKeyVerifier } from '@endcap/platform/postgres'
 import { type LocalSecrets, localSecrets } from './local-secrets.js'
 import { ensureOperatorKey } from './operator-key.js'
 import { openPorts, type Ports } from './ports.js'
-import { portsOf, type ServiceName, servicesOf } from './roles.js'
+import { checkedPortsOf, portsOf, type ServiceName, servicesOf } from './roles.js'
 import { VERSION } from './version.js'
 
 /** A process that hosts services: started, but not yet listening for signals. */
@@ -155,6 +155,7 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
     address = () => http.address()
     const components: Component[] = [
       ...ports.components,
+      ...checkedPortsOf(services).map((name) => portCheck(name, ports[name])),
       ...hostedServices.flatMap((service) => service.components),
       http,
     ]
@@ -167,6 +168,18 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
 
   return { host, address: () => address() }
 }
+
+/** A port in /readyz, with the reason when it does not answer. */
+const portCheck = (name: string, port: { check(): Promise<void> }): Component => ({
+  name,
+  start: async () => {},
+  stop: async () => {},
+  problem: () =>
+    port.check().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    ),
+})
 
 /** The ad-server knows keys from its index, also while Postgres is away; a key that it has not heard of yet is looked up. */
 function keyVerifier(
