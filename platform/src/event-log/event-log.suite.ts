@@ -232,7 +232,21 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       expect(Math.min(...late)).toBeGreaterThanOrEqual(100)
     })
 
-    it('starts where the caller says, before or behind what the group committed', async () => {
+    it('gives nothing before the offset that the caller says, though the group has committed nothing', async () => {
+      const topic = await freshTopic(log, { partitions: 1 })
+      await log.append(topic, numbered(50, 5))
+      // An answer that takes long enough for the first records to be fetched from elsewhere meanwhile.
+      const startOffset = async () => {
+        for (let round = 0; round < 20; round++) await log.ranges(topic)
+        return 40n
+      }
+      const taken = await take(log, 10, { group: 'ahead', topics: [topic], startOffset })
+      expect(taken.map((record) => record.offset)).toEqual(
+        Array.from({ length: 10 }, (_, n) => 40n + BigInt(n)),
+      )
+    })
+
+    it('starts where the caller says, before what the group committed', async () => {
       const topic = await freshTopic(log, { partitions: 2 })
       await log.append(topic, numbered(200, 20))
       await take(log, 200, { group: 'own-start', topics: [topic] })

@@ -83,7 +83,9 @@ describe.runIf(available)('on a real broker', () => {
   describe('event log: kafka, processes and faults', () => {
     let log: EventLog
     beforeAll(() => {
-      log = createKafkaLog({ brokers: kafka.brokers, clientId: 'faults', sessionTimeoutMs: 6000 })
+      // A broker takes long to come back on a busy machine.
+      const patience = { appendTimeoutMs: 120_000, sessionTimeoutMs: 6000 }
+      log = createKafkaLog({ brokers: kafka.brokers, clientId: 'faults', ...patience })
     })
     afterAll(() => log?.close())
 
@@ -147,7 +149,7 @@ describe.runIf(available)('on a real broker', () => {
         await kafka.kill()
         const sentWhenKilled = sent
         await kafka.restart()
-        await eventually('appends after', () => sent > sentWhenKilled + 200, 60_000)
+        await eventually('appends after', () => sent > sentWhenKilled + 200, 120_000)
         sending = false
         await sender
         await eventually('all records', () => new Set(handled).size === sent, 60_000)
@@ -161,7 +163,7 @@ describe.runIf(available)('on a real broker', () => {
         // The producer's own retries are idempotent, so that nothing is stored twice.
         expect(stored.toSorted((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, n) => n))
       })
-    }, 180_000)
+    }, 300_000)
 
     it('refuses an append when the broker stays away, and takes it when the caller tries again later', async () => {
       const topic = await freshTopic(log, { partitions: 1 })

@@ -28,9 +28,6 @@ const MIB = 1024 * 1024
  * consumer has: a batch that queued in the client through a rebalance would be taken for one of the new assignment.
  */
 const CONCURRENT_PARTITIONS = 256
-/** After so many fetches from elsewhere, the records between the wanted offset and the given one are gone. */
-const MOST_SEEKS = 3
-
 export interface GroupConsumerDeps {
   readonly kafka: Kafka
   readonly options: ConsumeOptions
@@ -45,9 +42,6 @@ interface Assignment {
   readonly topic: Topic
   readonly partition: number
   committed: CommittedOffset | undefined
-  /** Where the next fetched batch must start; undefined when the client's own position is right. */
-  wanted: bigint | undefined
-  seeks: number
   retryDelayMs: number
   readonly prepared: Promise<void>
 }
@@ -156,8 +150,6 @@ class GroupConsumer implements Consumer {
           topic: topic as Topic,
           partition,
           committed: undefined,
-          wanted: undefined,
-          seeks: 0,
           retryDelayMs: this.deps.options.retryDelayMs ?? DEFAULT_RETRY_MS,
           // In a later turn, so that the new assignments are in force by then.
           prepared: Promise.resolve().then(() => this.prepare(assignment)),
@@ -199,8 +191,6 @@ class GroupConsumer implements Consumer {
   }
 
   private seek(assignment: Assignment, offset: bigint): void {
-    assignment.wanted = offset
-    assignment.seeks++
     this.client.seek({ topic: assignment.topic, partition: assignment.partition, offset: offset.toString() })
   }
 
@@ -231,7 +221,8 @@ class GroupConsumer implements Consumer {
   /** Offsets that are not resolved when this returns are fetched again. */
   private async handleFetched(payload: EachBatchPayload, assignment: Assignment): Promise<void> {
     await assignment.prepared
-    if (!this.isCurrent(assignment) || payload.isStale() || !this.startsRight(payload, assignment)) return
+    // Stale: fetched from where the client stood before it was told to start elsewhere.
+    if (!this.isCurrent(assignment) || payload.isStale()) return
     const { messages } = payload.batch
     for (let from = 0; from < messages.length; from += this.batchRecords) {
       if (!this.isCurrent(assignment) || !payload.isRunning()) return
@@ -245,18 +236,6 @@ class GroupConsumer implements Consumer {
       assignment.retryDelayMs = this.deps.options.retryDelayMs ?? DEFAULT_RETRY_MS
       if (this.isCurrent(assignment)) payload.resolveOffset(records.at(-1)!.offset.toString())
     }
-  }
-
-  /** Whether the batch was fetched from the wanted offset, not from where the client stood before the seek. */
-  private startsRight(payload: EachBatchPayload, assignment: Assignment): boolean {
-    if (assignment.wanted === undefined) return true
-    const { fetchedOffset } = payload.batch as typeof payload.batch & { readonly fetchedOffset: string }
-    if (BigInt(fetchedOffset) !== assignment.wanted && assignment.seeks < MOST_SEEKS) {
-      this.seek(assignment, assignment.wanted)
-      return false
-    }
-    assignment.wanted = undefined
-    return true
   }
 
   /** The same records come again after a pause, while the other partitions go on. */
