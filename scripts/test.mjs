@@ -35,12 +35,6 @@ function installRedis() {
   )
 }
 
-/** Kafka's own jars come from Maven Central into .cache/, once. */
-function installKafka() {
-  if (!has('java') || !has('mvn') || existsSync(`${root}.cache/kafka/installed`)) return
-  run('install Kafka', process.execPath, ['--import', 'tsx', 'test-support/kafka/install.ts'])
-}
-
 mkdirSync(`${root}.cache`, { recursive: true })
 const steps = []
 if (filters.length === 0) {
@@ -50,7 +44,6 @@ if (filters.length === 0) {
   steps.push(run('generated docs', process.execPath, ['scripts/generate-docs.mjs', '--check']))
 }
 installRedis()
-installKafka()
 
 const resultFile = `${root}.cache/vitest.json`
 const passed = run('tests', bin('vitest'), [
