@@ -29,9 +29,9 @@ describe.skipIf(!available)(
     it('Kafka away for 20 s in the middle of the load: serving goes on, nothing accepted is lost or doubled', async () => {
       const target = () => cluster.url
       const targets = { adServer: target, campaignsApi: target, orders: target, key: cluster.key }
-      await setUpLoad(targets, { merchants: 8, listingsEach: 4 })
+      const merchantIds = await setUpLoad(targets, { merchants: 8, listingsEach: 4 })
       const trackedBefore = await countTracked(cluster.clickhouse)
-      const load = startLoad(targets, { seed: 3, workers: 4, runId: 'outage' })
+      const load = startLoad(targets, { seed: 3, workers: 4, runId: 'outage', merchantIds })
       await poll('sponsored slots of the load', 30_000, async () =>
         load.sponsored() > 20 ? true : undefined,
       )
@@ -52,7 +52,7 @@ describe.skipIf(!available)(
       const ledger = await load.stop()
       const verified = await cluster.settleAndVerify(SETTLE_TIMEOUT_MS)
       expect(verified.checks.filter(({ ok }) => !ok)).toEqual([])
-      const after = await compareAccounts(cluster.clickhouse, [ledger], trackedBefore)
+      const after = await compareAccounts(cluster, [ledger], trackedBefore)
       expect(after).toEqual(NO_DISCREPANCIES)
     }, 240_000)
 

@@ -38,8 +38,8 @@ describe('one process that is killed', () => {
     const url = () => server?.url ?? 'http://127.0.0.1:9'
     const key = (await readFile(join(dataDir, 'operator.key'), 'utf8')).trim()
     const targets = { adServer: url, campaignsApi: url, orders: url, key }
-    await setUpLoad(targets, { merchants: 12, listingsEach: 4 })
-    const load = startLoad(targets, { seed: SEED, workers: WORKERS, runId: 'k' })
+    const merchantIds = await setUpLoad(targets, { merchants: 12, listingsEach: 4 })
+    const load = startLoad(targets, { seed: SEED, workers: WORKERS, runId: 'k', merchantIds })
 
     for (let kill = 1; kill <= KILLS_UNDER_LOAD; kill++) {
       const searchesBefore = load.searches()
@@ -65,8 +65,8 @@ describe('one process that is killed', () => {
     const told = await runEndcap(['verify', '--json', '--data-dir', dataDir])
     expect(JSON.parse(told.stdout)).toMatchObject({ ok: true })
     expect(told.code).toBe(0)
-    const discrepancies = await withPorts({ dataDir }, ['clickhouse'], ({ ports }) =>
-      compareAccounts(ports.clickhouse, [ledger]),
+    const discrepancies = await withPorts({ dataDir }, ['clickhouse', 'postgres'], ({ ports }) =>
+      compareAccounts(ports, [ledger]),
     )
     expect(discrepancies).toEqual(NO_DISCREPANCIES)
     // Without load a kill proves little.

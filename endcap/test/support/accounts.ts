@@ -1,6 +1,7 @@
 import { type ClickHouse, countCell, defineQuery } from '@endcap/platform/clickhouse'
+import type { Postgres } from '@endcap/platform/postgres'
 import { z } from 'zod'
-import type { Ledger } from './load.js'
+import { type Ledger, SET_UP_REFERENCE } from './load.js'
 
 const timesStored = (name: string, sql: string) =>
   defineQuery({ name, params: z.object({}), row: z.object({ id: z.string(), times: countCell }), sql })
@@ -24,11 +25,12 @@ const trackedEvents = timesStored(
   `select event_id as id, count() as times from interactions_v1 where channel = 'browser' group by id`,
 )
 
-/** What differs between what clients were promised and what ClickHouse holds; every list is empty when all is well. */
+/** What differs between what clients were promised and what is stored; every list is empty when all is well. */
 export interface Discrepancies {
   readonly lostEvents: readonly string[]
   readonly lostOrders: readonly string[]
   readonly lostAuctions: readonly string[]
+  readonly lostDeposits: readonly string[]
   readonly doubled: readonly string[]
   /** Pixels and redirects: stored fewer than were answered, or more than were sent. */
   readonly tracked: readonly string[]
@@ -38,6 +40,7 @@ export const NO_DISCREPANCIES: Discrepancies = {
   lostEvents: [],
   lostOrders: [],
   lostAuctions: [],
+  lostDeposits: [],
   doubled: [],
   tracked: [],
 }
@@ -51,7 +54,7 @@ export const countTracked = async (clickhouse: ClickHouse): Promise<number> =>
  * `trackedBefore` are pixels and redirects of others, stored before these clients came.
  */
 export async function compareAccounts(
-  clickhouse: ClickHouse,
+  { clickhouse, postgres }: { readonly clickhouse: ClickHouse; readonly postgres: Postgres },
   ledgers: readonly Ledger[],
   trackedBefore = 0,
 ): Promise<Discrepancies> {
@@ -60,6 +63,7 @@ export async function compareAccounts(
     orders: await readTimes(clickhouse, orders),
     auctions: await readTimes(clickhouse, auctions),
     tracked: await readTimes(clickhouse, trackedEvents),
+    deposits: await readDeposits(postgres),
   }
   const missing = (accepted: (ledger: Ledger) => ReadonlySet<string>, found: ReadonlyMap<string, number>) =>
     ledgers.flatMap((ledger) => [...accepted(ledger)]).filter((id) => !found.has(id))
@@ -70,9 +74,21 @@ export async function compareAccounts(
     lostEvents: missing(({ acceptedEvents }) => acceptedEvents, stored.events),
     lostOrders: missing(({ acceptedOrders }) => acceptedOrders, stored.orders),
     lostAuctions: missing(({ acceptedAuctions }) => acceptedAuctions, stored.auctions),
+    lostDeposits: missing(({ acceptedDeposits }) => acceptedDeposits, stored.deposits),
     doubled: Object.values(stored).flatMap((times) => [...times].flatMap(([id, n]) => (n > 1 ? [id] : []))),
     tracked: tracked >= least && tracked <= most ? [] : [`${tracked} are stored, not ${least} to ${most}`],
   }
+}
+
+/** How often a deposit of each reference has reached a wallet. The first ones, of the set-up, all have one reference. */
+async function readDeposits(postgres: Postgres): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await postgres.query<{ id: string; times: bigint }>(
+    `select d.reference as id, count(*) as times
+     from deposits d join ledger_entries e on e.reference = d.id and e.amount_micros > 0
+     where d.reference <> $1 group by d.reference`,
+    [SET_UP_REFERENCE],
+  )
+  return new Map(rows.map(({ id, times }) => [id, Number(times)]))
 }
 
 async function readTimes(

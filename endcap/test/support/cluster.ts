@@ -38,6 +38,7 @@ export interface Cluster {
   readonly members: readonly Member[]
   readonly kafka: TestKafka
   readonly clickhouse: ClickHouse
+  readonly postgres: Postgres
   /** Runs an `endcap` command against the servers. */
   run(args: readonly string[]): Promise<Finished>
   /** Waits until all that was accepted is billed and stored, then recounts it. */
@@ -120,6 +121,7 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
       members: [...roles, clickhouseMember],
       kafka,
       clickhouse: own.clickhouse,
+      postgres: own.postgres,
       run,
       async settleAndVerify(timeoutMs) {
         await waitUntilSettled(own, timeoutMs)

@@ -24,6 +24,12 @@ export interface StartOptions {
 
 const START_TIMEOUT_MS = 60_000
 
+const running = new Set<ChildProcess>()
+// A test process that dies must not leave others behind.
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export interface LaunchedEndcap {
   readonly pid: number
   /** Resolves once /readyz answers 200. @throws when it ends before, with what it said */
@@ -45,10 +51,8 @@ export function launchEndcap({ roles, dataDir, port = 0, env = {} }: StartOption
   child.stderr!.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4_000)
   })
-  // A test process that dies must not leave it behind.
-  const killOnExit = () => child.kill('SIGKILL')
-  process.once('exit', killOnExit)
-  child.once('exit', () => process.off('exit', killOnExit))
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   const kill = () => end(child, 'SIGKILL').then(() => undefined)
 
   async function untilUp(): Promise<EndcapProcess> {

@@ -17,6 +17,8 @@ export interface Ledger {
   /** Events of POST /v1/events that were answered with 202, by their client id. */
   readonly acceptedEvents: ReadonlySet<string>
   readonly acceptedOrders: ReadonlySet<string>
+  /** Deposits by their reference. */
+  readonly acceptedDeposits: ReadonlySet<string>
   /** Pixels and redirects that were answered. */
   readonly tracked: number
   /** Pixels and redirects that were sent, answered or not. */
@@ -26,16 +28,27 @@ export interface Ledger {
 const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 const RETRY_PAUSE_MS = 50
+const DEPOSIT_PAUSE_MS = 100
 
 export interface LoadSetup {
   readonly merchants: number
   readonly listingsEach: number
 }
 
+/** Of every merchant's first deposit. */
+export const SET_UP_REFERENCE = 'set-up'
+
 const term = (index: number) => ['shoes', 'lamp', 'kettle', 'puzzle'][index % 4]!
 
-/** A small marketplace for the load: every merchant has one campaign over its listings, a few with tiny budgets. */
-export async function setUpLoad(targets: LoadTargets, { merchants, listingsEach }: LoadSetup): Promise<void> {
+/**
+ * A small marketplace for the load: every merchant has one campaign over its listings, a few with tiny budgets.
+ * @returns the ids of the merchants
+ */
+export async function setUpLoad(
+  targets: LoadTargets,
+  { merchants, listingsEach }: LoadSetup,
+): Promise<readonly string[]> {
+  const merchantIds: string[] = []
   const api = createApiClient({ baseUrl: targets.campaignsApi(), key: targets.key })
   for (let merchant = 0; merchant < merchants; merchant++) {
     const { id } = await api.expect<{ id: string }>(201, 'POST', '/v1/merchants', {
@@ -43,9 +56,10 @@ export async function setUpLoad(targets: LoadTargets, { merchants, listingsEach 
       currency: 'EUR',
       timeZone: 'UTC',
     })
+    merchantIds.push(id)
     await api.expect(201, 'POST', `/v1/merchants/${id}/deposits`, {
       amount: merchant % 4 === 1 ? '1.00' : '500',
-      reference: 'test',
+      reference: SET_UP_REFERENCE,
     })
     const listings = Array.from({ length: listingsEach }, (_, index) => `L${merchant}-${index}`)
     await api.expect(200, 'PUT', '/v1/listings', {
@@ -71,15 +85,27 @@ export async function setUpLoad(targets: LoadTargets, { merchants, listingsEach 
     })
   }
   await api.close()
+  return merchantIds
+}
+
+export interface LoadOptions {
+  /** What happens in each visit is drawn from it. */
+  readonly seed: number
+  readonly workers: number
+  /** Sets the ids of this load apart from those of others. */
+  readonly runId: string
+  /** Whose wallets are filled meanwhile. */
+  readonly merchantIds: readonly string[]
 }
 
 /**
- * Searches, sees, clicks and buys until stopped, as a well-behaved client does: what failed without an answer is sent again with the same
+ * Searches, sees, clicks, buys and pays in until stopped, as a well-behaved client does: what failed without an answer is sent again with the same
  * id, except for pixels and redirects, which browsers send once.
  */
-export function startLoad(targets: LoadTargets, options: { seed: number; workers: number; runId: string }) {
+export function startLoad(targets: LoadTargets, options: LoadOptions) {
   const acceptedEvents = new Set<string>()
   const acceptedOrders = new Set<string>()
+  const acceptedDeposits = new Set<string>()
   const acceptedAuctions = new Set<string>()
   let sponsored = 0
   let tracked = 0
@@ -102,9 +128,10 @@ export function startLoad(targets: LoadTargets, options: { seed: number; workers
     path: string,
     body: unknown,
     expected: readonly number[],
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<unknown> {
     for (let tries = 0; tries < 1200; tries++) {
-      const answer = await attempt(() => post(baseUrl(), path, body, targets.key))
+      const answer = await attempt(() => post(baseUrl(), path, body, targets.key, headers))
       if (answer && expected.includes(answer.status)) return answer.body
       if (answer && answer.status < 500)
         throw new Error(`${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`)
@@ -200,17 +227,35 @@ export function startLoad(targets: LoadTargets, options: { seed: number; workers
     }
   }
 
-  const workers = Array.from({ length: options.workers }, async (_, worker) => {
+  async function payIn(random: () => number, reference: string) {
+    const merchantId = options.merchantIds[Math.floor(random() * options.merchantIds.length)]!
+    const body = { amount: '0.01', reference }
+    await insist(targets.campaignsApi, `/v1/merchants/${merchantId}/deposits`, body, [201], {
+      'idempotency-key': reference,
+    })
+    acceptedDeposits.add(reference)
+    await new Promise((wake) => setTimeout(wake, DEPOSIT_PAUSE_MS))
+  }
+
+  async function repeat(
+    worker: number,
+    work: (random: () => number, name: string) => Promise<void>,
+  ): Promise<void> {
     const random = createRandom(options.seed * 1_000 + worker)
     for (let index = 0; !over; index++) {
       try {
-        await visit(random, `${options.runId}-${worker}-${index}`)
+        await work(random, `${options.runId}-${worker}-${index}`)
       } catch (error) {
         failures.push(error as Error)
         over = true
       }
     }
-  })
+  }
+
+  const workers = [
+    ...Array.from({ length: options.workers }, (_, worker) => repeat(worker, visit)),
+    repeat(options.workers, payIn),
+  ]
 
   return {
     searches: () => acceptedAuctions.size,
@@ -221,17 +266,23 @@ export function startLoad(targets: LoadTargets, options: { seed: number; workers
       over = true
       await Promise.all(workers)
       if (failures[0]) throw failures[0]
-      return { acceptedAuctions, acceptedEvents, acceptedOrders, tracked, trackedAtMost }
+      return { acceptedAuctions, acceptedEvents, acceptedOrders, acceptedDeposits, tracked, trackedAtMost }
     },
   }
 }
 
 const isSponsored = (slot: RankSlot): slot is Extract<RankSlot, { sponsored: true }> => slot.sponsored
 
-async function post(baseUrl: string, path: string, body: unknown, key: string) {
+async function post(
+  baseUrl: string,
+  path: string,
+  body: unknown,
+  key: string,
+  headers: Readonly<Record<string, string>> = {},
+) {
   const answer = await fetch(`${baseUrl}${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    headers: { ...headers, authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
   return { status: answer.status, body: (await answer.json()) as unknown }

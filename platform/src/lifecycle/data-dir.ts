@@ -1,6 +1,6 @@
 import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { StartupError } from './startup-error.js'
 
 export const DATA_DIR_LOCK = 'endcap.pid'
@@ -28,7 +28,7 @@ export async function acquireDataDir(dir: string): Promise<DataDir> {
   if (heldHere.has(path)) throw new StartupError(alreadyHeld(path, process.pid))
   heldHere.add(path)
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectory(path)
     await writeFile(own, await describeProcess(process.pid), { mode: 0o600 })
     try {
       await takeLock(path, lock, own)
@@ -47,6 +47,31 @@ export async function acquireDataDir(dir: string): Promise<DataDir> {
     },
   }
 }
+
+/**
+ * Like `mkdir` with `recursive`, which never ends where a file system denies that the directory could exist although its parent does
+ * (/proc does so).
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') {
+      if ((await stat(path)).isDirectory()) return
+      throw error
+    }
+    const parent = dirname(path)
+    if (codeOf(error) !== 'ENOENT' || parent === path || (await exists(parent))) throw error
+    await makeDirectory(parent)
+    await makeDirectory(path)
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
 
 /** `link` is the one atomic step: it fails when the lock exists, and the lock it makes is never seen half-written. */
 async function takeLock(path: string, lock: string, own: string): Promise<void> {
