@@ -20,9 +20,10 @@ const leaves = (command: Command, path: string[] = []): string[][] =>
     : command.commands.flatMap((child) => leaves(child, [...path, child.name()]))
 
 describe('the endcap command', () => {
-  it('describes every command and takes --json and --data-dir everywhere', () => {
-    for (const path of leaves(createProgram()).filter(([name]) => name !== 'shoppers')) {
-      let command = createProgram()
+  it('describes every command and takes --json and --data-dir everywhere', async () => {
+    const program = await createProgram()
+    for (const path of leaves(program).filter(([name]) => name !== 'shoppers')) {
+      let command = program
       for (const name of path) command = command.commands.find((child) => child.name() === name)!
       expect(command.description(), path.join(' ')).not.toBe('')
       const options = command.options.map((option) => option.long)

@@ -1,31 +1,34 @@
 import { EndcapError } from '@endcap/contracts'
-import { ConfigError } from '@endcap/platform/config'
-import { StartupError } from '@endcap/platform/lifecycle'
-import { PostgresUnavailableError } from '@endcap/platform/postgres'
 import { Command, CommanderError } from 'commander'
-import { auctionCommand } from './commands/auction.js'
-import { configCommand } from './commands/config.js'
-import { deadLettersCommand } from './commands/dead-letters.js'
-import { demoCommand } from './commands/demo.js'
-import { importCommand } from './commands/import.js'
-import { keysCommand } from './commands/keys.js'
-import { migrateCommand } from './commands/migrate.js'
-import { modelsCommand } from './commands/models.js'
 import { UsageError } from './commands/options.js'
-import { replayCommand } from './commands/replay.js'
-import { secretsCommand } from './commands/secrets.js'
-import { shoppersCommand } from './commands/shoppers.js'
-import { startCommand } from './commands/start.js'
-import { trainCommand } from './commands/train.js'
-import { verifyCommand } from './commands/verify.js'
 import { say } from './output/print.js'
+
+type AddCommand = (program: Command) => void
+
+/** Each command with the module that defines it, loaded only when it is asked for: the servers behind some take seconds to load. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  start: async () => (await import('./commands/start.js')).startCommand,
+  demo: async () => (await import('./commands/demo.js')).demoCommand,
+  replay: async () => (await import('./commands/replay.js')).replayCommand,
+  train: async () => (await import('./commands/train.js')).trainCommand,
+  models: async () => (await import('./commands/models.js')).modelsCommand,
+  verify: async () => (await import('./commands/verify.js')).verifyCommand,
+  migrate: async () => (await import('./commands/migrate.js')).migrateCommand,
+  config: async () => (await import('./commands/config.js')).configCommand,
+  keys: async () => (await import('./commands/keys.js')).keysCommand,
+  import: async () => (await import('./commands/import.js')).importCommand,
+  dlq: async () => (await import('./commands/dead-letters.js')).deadLettersCommand,
+  auction: async () => (await import('./commands/auction.js')).auctionCommand,
+  secrets: async () => (await import('./commands/secrets.js')).secretsCommand,
+  shoppers: async () => (await import('./commands/shoppers.js')).shoppersCommand,
+}
 
 export const EXIT_OK = 0
 export const EXIT_FAILED = 1
 export const EXIT_USAGE = 2
 
-/** The whole command line; tests and docs read names and options from it. */
-export function createProgram(): Command {
+/** The command line: whole, as help and tests need it, or with one command only. */
+export async function createProgram(only?: string): Promise<Command> {
   const program = new Command('endcap')
     .description(
       'The end of the aisle for online marketplaces: sponsored slots, billed exactly, learned from.',
@@ -33,31 +36,16 @@ export function createProgram(): Command {
     .helpOption('-h, --help', 'say what a command does')
     .showHelpAfterError('(see --help)')
     .exitOverride()
-  for (const add of [
-    startCommand,
-    demoCommand,
-    replayCommand,
-    trainCommand,
-    modelsCommand,
-    verifyCommand,
-    migrateCommand,
-    configCommand,
-    keysCommand,
-    importCommand,
-    deadLettersCommand,
-    auctionCommand,
-    secretsCommand,
-    shoppersCommand,
-  ]) {
-    add(program)
-  }
+  const names = only !== undefined && Object.hasOwn(COMMANDS, only) ? [only] : Object.keys(COMMANDS)
+  for (const name of names) (await COMMANDS[name]!())(program)
   return program
 }
 
 /** Runs one command. @returns the exit code: 0 done, 1 the check failed or something broke, 2 bad usage or configuration */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: 'user' })
+    const program = await createProgram(args[0])
+    await program.parseAsync(args, { from: 'user' })
     return Number(process.exitCode ?? EXIT_OK)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE
@@ -70,9 +58,15 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
+/** By name: the classes live in modules that a command may never have loaded. */
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  'StartupError',
+  'ConfigError',
+  'PostgresUnavailableError',
+  'MigrationError',
+])
+
 const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
-  error instanceof StartupError ||
-  error instanceof ConfigError ||
   error instanceof EndcapError ||
-  error instanceof PostgresUnavailableError
+  (error instanceof Error && USAGE_ERRORS.has(error.name))

@@ -52,8 +52,8 @@ describe('docker-compose.yml', () => {
     for (const [name, service] of starting) expect(name).toBe(service.command![1])
   })
 
-  it('uses only commands that exist', () => {
-    const program = createProgram()
+  it('uses only commands that exist', async () => {
+    const program = await createProgram()
     for (const [, service] of ours)
       expect(findCommand(program, service.command![0]!), service.command![0]).toBeDefined()
   })

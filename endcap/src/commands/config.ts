@@ -1,7 +1,7 @@
 import { describeConfig } from '@endcap/platform/config'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import { commandConfig } from '../host/with-ports.js'
+import { commandConfig } from '../host/command-config.js'
 import { print, printJson } from '../output/print.js'
 import { type CommonOptions, withCommonOptions } from './options.js'
 

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { runDemo } from '../demo/run-demo.js'
 import { type CommonOptions, UsageError, wholeNumber, withCommonOptions } from './options.js'
 
 export interface DemoOptions extends CommonOptions {
@@ -31,6 +30,7 @@ export function demoCommand(program: Command): void {
       ),
   ).action(async (options: DemoOptions) => {
     if (options.json && !options.exit) throw new UsageError('--json needs --exit')
+    const { runDemo } = await import('../demo/run-demo.js')
     process.exitCode = await runDemo(options)
   })
 }

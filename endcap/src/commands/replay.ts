@@ -3,12 +3,11 @@ import { createLogger } from '@endcap/platform/logging'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { createApiClient } from '../demo/api-client.js'
-import { startHost } from '../host/start-host.js'
-import { commandConfig } from '../host/with-ports.js'
+import { commandConfig } from '../host/command-config.js'
 import { print, printJson } from '../output/print.js'
 import { startProgress } from '../output/progress.js'
 import { readObd } from '../replay/read-obd.js'
-import { type ReplayDocument, replayObd } from '../replay/replay-obd.js'
+import type { ReplayDocument } from '../replay/replay-obd.js'
 import { type CommonOptions, UsageError, wholeNumber, withCommonOptions } from './options.js'
 
 interface ReplayOptions extends CommonOptions {
@@ -37,6 +36,8 @@ export function replayCommand(program: Command): void {
     const { dataDir, logLevel } = commandConfig(options)
     const logger = createLogger({ level: logLevel, service: 'replay' })
     const config = loadConfig(['all'], process.env, { ENDCAP_DATA_DIR: dataDir, ENDCAP_PORT: '0' })
+    const { startHost } = await import('../host/start-host.js')
+    const { replayObd } = await import('../replay/replay-obd.js')
     const host = await startHost({ config, logger })
     try {
       const key = host.operatorKey?.key

@@ -1,10 +1,8 @@
 import { join } from 'node:path'
-import { startClickHouseHttp } from '@endcap/platform/clickhouse'
 import { isRole, loadConfig, ROLES, type Role } from '@endcap/platform/config'
 import { acquireDataDir, createProcess, runUntilSignal, StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import type { Command } from 'commander'
-import { startHost } from '../host/start-host.js'
 import { print, printJson } from '../output/print.js'
 import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
 
@@ -43,6 +41,7 @@ const overridesOf = (options: StartOptions) => ({
 async function runServices(roles: readonly Role[], options: StartOptions): Promise<number> {
   const config = loadConfig(roles, process.env, overridesOf(options))
   const logger = createLogger({ level: config.logLevel, service: roles.join(',') })
+  const { startHost } = await import('../host/start-host.js')
   const host = await startHost({ config, logger })
   const ended = runUntilSignal({ ...host.hosted, stop: () => host.stop() }, { logger })
   if (options.json) {
@@ -63,6 +62,7 @@ async function runClickHouse(options: StartOptions): Promise<number> {
   const logger = createLogger({ level: config.logLevel, service: 'clickhouse' })
   const dataDir = await acquireDataDir(config.dataDir)
   try {
+    const { startClickHouseHttp } = await import('@endcap/platform/clickhouse')
     const server = await startClickHouseHttp({
       path: join(dataDir.path, 'clickhouse'),
       host: config.host,

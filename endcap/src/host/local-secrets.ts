@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseTokenKeys, type TokenKey } from '@endcap/contracts'
+import type { Config } from '@endcap/platform/config'
 import { StartupError } from '@endcap/platform/lifecycle'
 
 export interface LocalSecrets {
@@ -10,7 +11,7 @@ export interface LocalSecrets {
 }
 
 /** The keys of an embedded installation: made on the first start, kept in `<dataDir>/secrets.json` (mode 0600). */
-export async function localSecrets(dataDir: string): Promise<LocalSecrets> {
+async function localSecrets(dataDir: string): Promise<LocalSecrets> {
   const file = join(dataDir, 'secrets.json')
   let text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
@@ -47,4 +48,15 @@ export async function writePrivateFile(file: string, text: string): Promise<void
     await handle.close()
   }
   await rename(draft, file)
+}
+
+/** The keys in force: the configured ones, or those of the data directory. */
+export async function secretsOf(config: Config, dataDir: string): Promise<LocalSecrets> {
+  if (config.tokenKeys && config.identityKey)
+    return { tokenKeys: config.tokenKeys, identityKey: config.identityKey }
+  const local = await localSecrets(dataDir)
+  return {
+    tokenKeys: config.tokenKeys ?? local.tokenKeys,
+    identityKey: config.identityKey ?? local.identityKey,
+  }
 }

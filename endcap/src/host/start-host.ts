@@ -20,10 +20,11 @@ import {
 import type { Logger } from '@endcap/platform/logging'
 import { createMetrics, createMetricsServer } from '@endcap/platform/metrics'
 import { createKeyVerifier } from '@endcap/platform/postgres'
-import { type LocalSecrets, localSecrets } from './local-secrets.js'
+import { type LocalSecrets, secretsOf } from './local-secrets.js'
 import { ensureOperatorKey } from './operator-key.js'
 import { openPorts, type Ports } from './ports.js'
 import { checkedPortsOf, portsOf, type ServiceName, servicesOf } from './roles.js'
+import { URL_FILE } from './running-process.js'
 import { VERSION } from './version.js'
 
 /** A process that hosts services: started, but not yet listening for signals. */
@@ -103,9 +104,6 @@ export async function startHost({ config, logger }: HostOptions): Promise<Host> 
     throw error
   }
 }
-
-/** Where the process that holds a data directory answers; read by commands that want to talk to it. */
-export const URL_FILE = 'endcap.url'
 
 interface ComposeDeps {
   readonly config: Config
@@ -192,17 +190,6 @@ function keyVerifier(
   const fromPostgres = createKeyVerifier(ports.postgres, systemClock)
   if (!fromIndex) return fromPostgres
   return async (key) => (await fromIndex(key)) ?? fromPostgres(key)
-}
-
-/** The keys in force: the configured ones, or those of the data directory. */
-export async function secretsOf(config: Config, dataDir: string): Promise<LocalSecrets> {
-  if (config.tokenKeys && config.identityKey)
-    return { tokenKeys: config.tokenKeys, identityKey: config.identityKey }
-  const local = await localSecrets(dataDir)
-  return {
-    tokenKeys: config.tokenKeys ?? local.tokenKeys,
-    identityKey: config.identityKey ?? local.identityKey,
-  }
 }
 
 const urlHost = (host: string): string =>

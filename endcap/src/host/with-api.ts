@@ -1,12 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { loadConfig } from '@endcap/platform/config'
-import { DATA_DIR_LOCK, StartupError } from '@endcap/platform/lifecycle'
+import { StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import { UsageError } from '../commands/options.js'
 import { type ApiClient, createApiClient } from '../demo/api-client.js'
-import { startHost, URL_FILE } from './start-host.js'
-import { commandConfig } from './with-ports.js'
+import { commandConfig } from './command-config.js'
+import { runningProcess } from './running-process.js'
 
 export interface ApiOptions {
   readonly url?: string
@@ -28,6 +26,8 @@ export async function withApi<T>(options: ApiOptions, work: (api: ApiClient) => 
   const running = await runningProcess(dataDir)
   if (running) return useClient(running.url, options.key ?? running.key, work)
   const config = loadConfig(['all'], process.env, { ENDCAP_DATA_DIR: dataDir, ENDCAP_PORT: '0' })
+  // Loaded only here: a command that finds a running process needs none of it.
+  const { startHost } = await import('./start-host.js')
   const host = await startHost({ config, logger: createLogger({ level: logLevel, service: 'endcap' }) })
   try {
     const key = options.key ?? host.operatorKey?.key
@@ -50,22 +50,4 @@ async function useClient<T>(baseUrl: string, key: string, work: (api: ApiClient)
   } finally {
     await api.close()
   }
-}
-
-/** The live process that holds the data directory, by the files that it leaves there. */
-export async function runningProcess(dataDir: string): Promise<{ url: string; key: string } | undefined> {
-  const read = (name: string) =>
-    readFile(join(dataDir, name), 'utf8').then(
-      (text) => text.trim(),
-      () => '',
-    )
-  const pid = Number.parseInt(await read(DATA_DIR_LOCK), 10)
-  if (!Number.isInteger(pid)) return undefined
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return undefined
-  }
-  const [url, key] = [await read(URL_FILE), await read('operator.key')]
-  return url === '' || key === '' ? undefined : { url, key }
 }

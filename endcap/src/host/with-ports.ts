@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from '@endcap/contracts'
-import { type Config, loadConfig } from '@endcap/platform/config'
+import type { Config } from '@endcap/platform/config'
 import { acquireDataDir } from '@endcap/platform/lifecycle'
 import { createLogger, type Logger } from '@endcap/platform/logging'
 import type { CommonOptions } from '../commands/options.js'
-import type { LocalSecrets } from './local-secrets.js'
+import { commandConfig } from './command-config.js'
+import { type LocalSecrets, secretsOf } from './local-secrets.js'
 import { openPorts, type PortName, type Ports } from './ports.js'
-import { secretsOf } from './start-host.js'
 
 export interface PortsContext {
   readonly ports: Ports
@@ -15,14 +15,6 @@ export interface PortsContext {
   readonly clock: Clock
   readonly logger: Logger
 }
-
-/** The configuration of a command that is not a server: that of role `all`, so that embedded servers may stand in. */
-export const commandConfig = (options: CommonOptions): Config =>
-  loadConfig(
-    ['all'],
-    { ENDCAP_LOG_LEVEL: 'warn', ...process.env },
-    options.dataDir ? { ENDCAP_DATA_DIR: options.dataDir } : {},
-  )
 
 /**
  * Opens the named ports for one command and closes them after it. The embedded ones need the data directory for themselves.
