@@ -105,7 +105,7 @@ const viewOf = async (campaignId: string) => {
 const walletOf = async (merchantId: string) => (await state.hashGetAll(WALLET_VIEW_KEY)).get(merchantId)
 
 describe('the view of budgets and wallets', () => {
-  it('shows a charge within 2 s', async () => {
+  it('shows a charge by the second publication after it, at the latest', async () => {
     const publisher = createBudgetPublisher({
       postgres,
       state,
@@ -116,7 +116,11 @@ describe('the view of budgets and wallets', () => {
     await until(async () => (await walletOf('m1')) === '1000000', 'the wallets are published')
     nowMs = Date.now()
     await charge('c1', 'm1')
-    await until(async () => (await viewOf('c1'))?.spentTotal === '250000', 'the charge is visible', 2_000)
+    for (let publications = 0; publications < 2; publications++) {
+      const last = await state.get(BUDGET_VIEW_PUBLISHED_KEY)
+      await until(async () => (await state.get(BUDGET_VIEW_PUBLISHED_KEY)) !== last, 'the next publication')
+    }
+    expect((await viewOf('c1'))?.spentTotal).toBe('250000')
     expect(await walletOf('m1')).toBe('750000')
     await publisher.stop()
   })
