@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { PRICINGS, type Pricing } from './entities.js'
 import type { Micros } from './money.js'
 
@@ -49,6 +49,7 @@ export interface TokenSealer {
 const FORMAT = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+const GCM = { authTagLength: TAG_BYTES }
 
 /**
  * Tokens are AES-256-GCM: format byte, key-id length, key id, nonce, ciphertext, tag; base64url without padding.
@@ -60,10 +61,12 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   const headers = new Map(keys.map((key) => [key.id, headerOf(key.id)]))
   const byId = new Map(keys.map((key) => [key.id, key]))
   const newestHeader = headers.get(newest.id)!
+  // Prepared once: with the bare bytes every token pays for it again.
+  const newestSecret = createSecretKey(newest.secret)
   let scratch = Buffer.alloc(4096)
 
   function seal(token: SlotToken, nonce: Buffer): string {
-    const cipher = createCipheriv('aes-256-gcm', newest!.secret, nonce)
+    const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
     cipher.setAAD(newestHeader)
     const body = cipher.update(encode(token), 'utf8')
     cipher.final()

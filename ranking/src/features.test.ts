@@ -14,7 +14,7 @@ import {
   smoothedPredictions,
   smoothedRate,
 } from './features.js'
-import { accumulateStats, decodeStats, emptyStats, encodeStats } from './stats.js'
+import { accumulateStats, decodeStats, emptyStats, encodeStats, statsView } from './stats.js'
 import type { SlateCandidate, StatsView } from './types.js'
 
 const AT_NOON = Date.UTC(2026, 0, 5, 12)
@@ -237,6 +237,29 @@ describe('features', () => {
     const again = new Float32Array(3 * FEATURE_COUNT)
     computeFeatures(context(), slate, decodeStats(encodeStats(live.snapshot('shipped'))), again)
     expect(again).toEqual(first)
+  })
+
+  it('follow what happens: a listing kept from slate to slate has the rates of the statistics in force', () => {
+    const growing = accumulateStats()
+    const event = { listingId: 'L1', searchTerm: '', categories: [], position: 1 }
+    const kept = candidate('L1')
+    const rows: number[] = []
+    const ctr = (stats: StatsView) => rows.push(rowsOf([kept], stats)[0]!('listing_ctr'))
+    ctr(growing)
+    for (let n = 0; n < 20; n++) growing.add({ ...event, type: 'impression' })
+    const before = statsView(growing.snapshot('before'))
+    ctr(growing)
+    ctr(before)
+    growing.add({ ...event, type: 'click' })
+    const after = statsView(growing.snapshot('after'))
+    ctr(before)
+    ctr(after)
+    ctr(growing)
+    const [fresh, seen, fixed, fixedAgain, clicked, clickedToo] = rows
+    expect(seen).toBeLessThan(fresh!)
+    expect([fixed, fixedAgain]).toEqual([seen, seen])
+    expect(clicked).toBeGreaterThan(seen!)
+    expect(clickedToo).toBe(clicked)
   })
 
   it('refuse a buffer that is too short', () => {

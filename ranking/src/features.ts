@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { distinctTermsOf, normaliseText, termsOf } from './text.js'
 import type {
+  ListingHistory,
   Predictions,
   RankedListing,
   RateCounts,
@@ -104,10 +105,22 @@ export const rankedListing = (listing: {
   readonly price: number
 }): RankedListing => ({
   id: listing.id,
-  titleTerms: new Set(termsOf(listing.title)),
+  titleTerms: new Set(termsOf(listing.title).map(sharedTerm)),
   categories: listing.categories,
   price: listing.price,
+  history: undefined,
 })
+
+const TERMS_SHARED = 200_000
+const sharedTerms = new Map<string, string>()
+
+/** One string for all equal terms: they take less memory, and a set finds the very same string without reading it. */
+function sharedTerm(term: string): string {
+  const shared = sharedTerms.get(term)
+  if (shared !== undefined) return shared
+  if (sharedTerms.size < TERMS_SHARED) sharedTerms.set(term, term)
+  return term
+}
 
 /** What a request looks like to ranking: the one place where a query becomes a search term and its terms. */
 export function slateContext(request: {
@@ -120,7 +133,8 @@ export function slateContext(request: {
   const searchTerm = normaliseText(request.query ?? '')
   return {
     searchTerm,
-    queryTerms: distinctTermsOf(searchTerm),
+    // Looked up only: requests may bring any terms, titles are a catalog's.
+    queryTerms: distinctTermsOf(searchTerm).map((term) => sharedTerms.get(term) ?? term),
     categories: request.categories ?? [],
     device: request.device ?? 'other',
     hour: new Date(request.atMs).getUTCHours(),
@@ -154,7 +168,6 @@ export function computeFeatures(
   const { searchTerm, queryTerms } = context
   const hasQuery = queryTerms.length > 0 ? 1 : 0
   const unseenCtr = logOdds(smoothedRate(stats.priorCtr, 0, 0))
-  const unseenCvr = logOdds(smoothedRate(stats.priorCvr, 0, 0))
   const median = medianPrice(candidates)
   const scores = scoreScale(candidates)
   const ofCategory = new Map<string, CategoryFeatures>()
@@ -164,14 +177,12 @@ export function computeFeatures(
     const candidate = candidates[row]!
     const listing = candidate.listing
     const at = row * FEATURE_COUNT
-    const seen = stats.listing(candidate.listingId)
+    const history = listing ? historyOf(listing, stats) : workOutHistory(candidate.listingId, stats)
     const seenForQuery = searchTerm === '' ? undefined : stats.queryListing(searchTerm, candidate.listingId)
     out[at + POSITION_COLUMN] = referencePosition
-    out[at + LISTING_CTR] = seen
-      ? logOdds(smoothedRate(stats.priorCtr, seen.clicks, seen.impressions))
-      : unseenCtr
-    out[at + LISTING_CVR] = seen ? logOdds(smoothedRate(stats.priorCvr, seen.orders, seen.clicks)) : unseenCvr
-    out[at + LISTING_EVIDENCE] = seen ? Math.log1p(seen.impressions) : 0
+    out[at + LISTING_CTR] = history.ctr
+    out[at + LISTING_CVR] = history.cvr
+    out[at + LISTING_EVIDENCE] = history.evidence
     out[at + QUERY_LISTING_CTR] = seenForQuery
       ? logOdds(smoothedRate(stats.priorCtr, seenForQuery.clicks, seenForQuery.impressions))
       : unseenCtr
@@ -213,6 +224,25 @@ export function computeFeatures(
     out[at + DEVICE_TABLET] = isTablet
     out[at + HAS_QUERY] = hasQuery
     out[at + LISTING_KNOWN] = listing ? 1 : 0
+  }
+}
+
+/** Kept beside the listing as long as the view is the same: a slate meets most of its listings again and again. */
+function historyOf(listing: RankedListing, stats: StatsView): ListingHistory {
+  const known = listing.history
+  if (known?.stats === stats) return known
+  const history = workOutHistory(listing.id, stats)
+  if (stats.isFixed) listing.history = history
+  return history
+}
+
+function workOutHistory(listingId: string, stats: StatsView): ListingHistory {
+  const { impressions, clicks, orders } = stats.listing(listingId) ?? NOTHING_SEEN
+  return {
+    stats,
+    ctr: logOdds(smoothedRate(stats.priorCtr, clicks, impressions)),
+    cvr: logOdds(smoothedRate(stats.priorCvr, orders, clicks)),
+    evidence: Math.log1p(impressions),
   }
 }
 
@@ -264,7 +294,7 @@ function categoryTerms(category: string): ReadonlySet<string> {
   if (!terms) {
     // Requests may name any category: forgetting all now and then bounds the memory.
     if (termsByCategory.size >= CATEGORY_TERMS_KEPT) termsByCategory.clear()
-    terms = new Set(termsOf(category))
+    terms = new Set(termsOf(category).map(sharedTerm))
     termsByCategory.set(category, terms)
   }
   return terms
@@ -349,6 +379,13 @@ function scoreScale(candidates: readonly SlateCandidate[]): ScoreScale {
 
 const clamp = (value: number, limit: number): number => Math.min(Math.max(value, -limit), limit)
 
+function isInCategories(term: string, categories: readonly string[]): boolean {
+  for (let index = 0; index < categories.length; index++) {
+    if (categoryTerms(categories[index]!).has(term)) return true
+  }
+  return false
+}
+
 const LEAST_RELEVANCE = 0.1
 
 /**
@@ -358,14 +395,11 @@ const LEAST_RELEVANCE = 0.1
 export function relevance(context: SlateContext, listing: RankedListing): number {
   const { queryTerms } = context
   if (queryTerms.length === 0) return 1
+  const { titleTerms, categories } = listing
   let matched = 0
   for (let index = 0; index < queryTerms.length; index++) {
     const term = queryTerms[index]!
-    if (
-      listing.titleTerms.has(term) ||
-      listing.categories.some((category) => categoryTerms(category).has(term))
-    )
-      matched++
+    if (titleTerms.has(term) || isInCategories(term, categories)) matched++
   }
   return LEAST_RELEVANCE + (1 - LEAST_RELEVANCE) * (matched / queryTerms.length)
 }

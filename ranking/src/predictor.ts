@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { FEATURE_COUNT, FEATURE_NAMES, FEATURE_SET } from './features.js'
 import { GOLDEN_ROWS, type ModelMetadata, readModelMetadata } from './model-metadata.js'
+import { createSharedRuns } from './shared-runs.js'
 import type { Predictions, Predictor } from './types.js'
 
 /** A model file cannot be served: damaged, of another feature set, or it does not predict what its trainer predicted. */
@@ -33,13 +34,19 @@ export async function loadPredictor(onnx: Uint8Array): Promise<LoadedPredictor> 
     )
   }
   const session = await openSession(onnx, metadata.version)
+  const runTogether = createSharedRuns(async (features, rows) => {
+    const input = features.subarray(0, rows * FEATURE_COUNT)
+    const outputs = await run(session, new Tensor('float32', input, [rows, FEATURE_COUNT]))
+    return { pctr: columnOf(outputs, 'pctr', rows), pcvr: columnOf(outputs, 'pcvr', rows) }
+  })
   const predict = async (features: Float32Array, rows: number): Promise<Predictions> => {
     if (rows === 0) return { pctr: new Float32Array(0), pcvr: new Float32Array(0) }
     if (features.length < rows * FEATURE_COUNT)
       throw new RangeError('fewer features than rows × FEATURE_COUNT')
-    const input = features.subarray(0, rows * FEATURE_COUNT)
-    const outputs = await run(session, new Tensor('float32', input, [rows, FEATURE_COUNT]))
-    return { pctr: probabilities(outputs, 'pctr', rows), pcvr: probabilities(outputs, 'pcvr', rows) }
+    const predictions = await runTogether(features, rows)
+    assertProbabilities(predictions.pctr, 'pctr')
+    assertProbabilities(predictions.pcvr, 'pcvr')
+    return predictions
   }
   try {
     await assertGolden(metadata, predict)
@@ -82,21 +89,20 @@ async function run(session: InferenceSession, features: Tensor): Promise<Inferen
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-function probabilities(
-  outputs: InferenceSession.ReturnType,
-  name: 'pctr' | 'pcvr',
-  rows: number,
-): Float32Array {
+function columnOf(outputs: InferenceSession.ReturnType, name: 'pctr' | 'pcvr', rows: number): Float32Array {
   const data = outputs[name]?.data
   if (!(data instanceof Float32Array) || data.length !== rows) {
     throw new PredictionError(`the model did not give ${rows} values of ${name}`)
   }
-  for (let row = 0; row < rows; row++) {
-    const value = data[row]!
+  return data
+}
+
+function assertProbabilities(values: Float32Array, name: string): void {
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]!
     // Written so that NaN fails too.
     if (!(value >= 0 && value <= 1)) throw new PredictionError(`the model gave ${value} as ${name}`)
   }
-  return data
 }
 
 type Predict = Predictor['predict']

@@ -45,13 +45,23 @@ function liftOf(overall: RateCounts, atReference: RateCounts): number {
 /** What serving reads. */
 export function statsView(snapshot: StatsSnapshot): StatsView {
   const { listings, queryListings, categories } = snapshot
+  // A slate asks for one search term again and again.
+  let lastTerm = ''
+  let ofLastTerm = queryListings.get('')
   return {
     version: snapshot.version,
+    isFixed: true,
     priorCtr: priorCtrOf(snapshot.overall),
     priorCvr: priorCvrOf(snapshot.overall),
     referenceLift: liftOf(snapshot.overall, snapshot.atReference),
     listing: (listingId) => listings.get(listingId),
-    queryListing: (searchTerm, listingId) => queryListings.get(searchTerm)?.get(listingId),
+    queryListing(searchTerm, listingId) {
+      if (searchTerm !== lastTerm) {
+        lastTerm = searchTerm
+        ofLastTerm = queryListings.get(searchTerm)
+      }
+      return ofLastTerm?.get(listingId)
+    },
     category: (category) => categories.get(category),
   }
 }
@@ -116,6 +126,7 @@ export function accumulateStats(version = 'replay', referencePosition = 1): Stat
 
   return {
     version,
+    isFixed: false,
     get priorCtr() {
       return priorCtrOf(overall)
     },

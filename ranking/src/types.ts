@@ -11,6 +11,16 @@ export interface RankedListing {
   readonly categories: readonly string[]
   /** Currency units as a float; only ratios within a slate are used. */
   readonly price: number
+  /** What ranking has worked out about the listing under one view of history; kept here so that it lies beside the listing. */
+  history?: ListingHistory | undefined
+}
+
+/** Features of a listing that depend on nothing but what happened to it before. */
+export interface ListingHistory {
+  readonly stats: StatsView
+  readonly ctr: number
+  readonly cvr: number
+  readonly evidence: number
 }
 
 export interface SlateCandidate {
@@ -38,6 +48,8 @@ export interface SlateContext {
 /** Smoothed rates from history. Counts are of impressions and clicks at any position. */
 export interface StatsView {
   readonly version: string
+  /** What it says never changes, so what is derived from it may be kept. */
+  readonly isFixed: boolean
   /** Overall clicks ÷ impressions, never 0 or 1; the prior of every smoothed rate. */
   readonly priorCtr: number
   /** Overall orders ÷ clicks, never 0 or 1. */

@@ -1,5 +1,5 @@
 import { type ListingState, microsToFloat } from '@endcap/contracts'
-import { type RankedListing, rankedListing } from '@endcap/ranking'
+import { type ListingHistory, type RankedListing, rankedListing } from '@endcap/ranking'
 
 /**
  * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
@@ -18,6 +18,7 @@ export class IndexedListing implements RankedListing {
   readonly lng: number
   readonly active: boolean
   readonly version: number
+  history: ListingHistory | undefined = undefined
   private terms: ReadonlySet<string> | undefined = undefined
 
   constructor(

@@ -11,14 +11,16 @@ export interface OrganicResult {
 export interface Slate {
   readonly rows: SlateCandidate[]
   readonly organicRows: number
+  /** The row of each listing. */
+  readonly rowOf: Map<string, number>
 }
 
 export function organicSlate(index: AdIndex, organic: readonly OrganicResult[]): Slate {
   const rows: SlateCandidate[] = []
-  const seen = new Set<string>()
+  const rowOf = new Map<string, number>()
   for (const { listingId, score } of organic) {
-    if (seen.has(listingId)) continue
-    seen.add(listingId)
+    if (rowOf.has(listingId)) continue
+    rowOf.set(listingId, rows.length)
     rows.push({
       listing: index.listing(listingId),
       listingId,
@@ -26,14 +28,12 @@ export function organicSlate(index: AdIndex, organic: readonly OrganicResult[]):
       organicRank: rows.length + 1,
     })
   }
-  return { rows, organicRows: rows.length }
+  return { rows, organicRows: rows.length, rowOf }
 }
 
 /** Adds the candidates' listings to the slate and tells each candidate its row; a listing has one row however often it is bid for. */
 export function addCandidates(slate: Slate, candidates: readonly Candidate[]): void {
-  if (candidates.length === 0) return
-  const rowOf = new Map<string, number>()
-  for (let row = 0; row < slate.rows.length; row++) rowOf.set(slate.rows[row]!.listingId, row)
+  const { rowOf } = slate
   for (const candidate of candidates) {
     let row = rowOf.get(candidate.listingId)
     if (row === undefined) {
