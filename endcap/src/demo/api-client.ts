@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Pool } from 'undici'
 
 export interface ApiAnswer<T> {
@@ -38,6 +39,9 @@ export interface ApiClient {
   close(): Promise<void>
 }
 
+const MAX_TRIES = 10
+const LONGEST_WAIT_SECONDS = 5
+
 export function createApiClient(options: { baseUrl: string; key: string; connections?: number }): ApiClient {
   const pool = new Pool(new URL(options.baseUrl).origin, { connections: options.connections ?? 32 })
 
@@ -46,14 +50,31 @@ export function createApiClient(options: { baseUrl: string; key: string; connect
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() }
   }
 
+  /** As a good client does: waits and asks again when told that it was too much, with the same Idempotency-Key. */
+  async function sendPatiently(
+    method: string,
+    path: string,
+    body: string | null,
+    headers: Record<string, string>,
+  ) {
+    for (let tries = 1; ; tries++) {
+      const answer = await send(method, path, body, headers)
+      const seconds = Number(answer.headers['retry-after'])
+      if ((answer.status !== 429 && answer.status !== 503) || !(seconds >= 0) || tries === MAX_TRIES)
+        return answer
+      await new Promise((wake) => setTimeout(wake, Math.min(seconds, LONGEST_WAIT_SECONDS) * 1000))
+    }
+  }
+
   async function call<T>(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH',
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
   ) {
-    const answer = await send(method, path, body === undefined ? null : JSON.stringify(body), {
+    const answer = await sendPatiently(method, path, body === undefined ? null : JSON.stringify(body), {
       authorization: `Bearer ${options.key}`,
+      ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     })
