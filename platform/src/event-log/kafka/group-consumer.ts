@@ -19,6 +19,7 @@ const DEFAULT_BATCH_RECORDS = 1000
 const DEFAULT_LINGER_MS = 50
 const DEFAULT_RETRY_MS = 200
 const LONGEST_RETRY_MS = 10_000
+const RESTART_MS = 500
 const HEARTBEAT_MS = 1000
 const IDLE_FETCH_MS = 500
 const RECORD_BYTES_GUESS = 256
@@ -61,7 +62,9 @@ class GroupConsumer implements Consumer {
   readonly failed: Promise<never>
   private fail: (error: Error) => void = () => {}
   private release: (never: never) => void = () => {}
-  private readonly client: KafkaConsumer
+  /** A new one each time that the library gives up on the old one. */
+  private client: KafkaConsumer
+  private startingAgain: Promise<void> | undefined
   private assignments = new Map<string, Assignment>()
   /** The end of the work in hand, by partition: it outlives the assignment it began in. */
   private readonly busy = new Map<string, Promise<void>>()
@@ -77,12 +80,16 @@ class GroupConsumer implements Consumer {
     })
     // Whoever does not listen is not killed by an unhandled rejection.
     this.failed.catch(() => {})
-    const { options } = deps
+    this.batchRecords = deps.options.maxBatchRecords ?? DEFAULT_BATCH_RECORDS
+    this.client = this.createClient()
+  }
+
+  private createClient(): KafkaConsumer {
+    const { options, kafka, sessionTimeoutMs, logger } = this.deps
     const lingerMs = options.lingerMs ?? DEFAULT_LINGER_MS
-    this.batchRecords = options.maxBatchRecords ?? DEFAULT_BATCH_RECORDS
-    this.client = deps.kafka.consumer({
+    const client = kafka.consumer({
       groupId: options.group,
-      sessionTimeout: deps.sessionTimeoutMs,
+      sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: 60_000,
       heartbeatInterval: HEARTBEAT_MS,
       allowAutoTopicCreation: false,
@@ -91,40 +98,71 @@ class GroupConsumer implements Consumer {
       maxBytesPerPartition: Math.min(Math.max(this.batchRecords * 1024, MIB), 8 * MIB),
       retry: { initialRetryTime: 100, maxRetryTime: 3000, retries: 10 },
     })
+    client.on(client.events.GROUP_JOIN, ({ payload }) => {
+      if (client === this.client) this.assign(payload.memberAssignment)
+    })
+    client.on(client.events.CRASH, ({ payload }) => {
+      if (client !== this.client || this.stopping) return
+      this.assignments = new Map()
+      logger?.warn({ err: payload.error, group: options.group }, 'the consumer starts again after an error')
+      // The library restarts after some errors only; a broker that is away for long is not among them.
+      if (!payload.restart) this.startingAgain ??= this.startAgain()
+    })
+    return client
   }
 
   async start(): Promise<void> {
-    const { options, logger } = this.deps
-    this.client.on(this.client.events.GROUP_JOIN, ({ payload }) => this.assign(payload.memberAssignment))
-    this.client.on(this.client.events.CRASH, ({ payload }) => {
-      this.assignments = new Map()
-      if (payload.restart) {
-        logger?.warn({ err: payload.error, group: options.group }, 'the consumer starts again after an error')
-        return
-      }
-      this.ended = true
-      logger?.error({ err: payload.error, group: options.group }, 'the consumer cannot go on')
-      this.fail(payload.error)
-    })
     try {
-      await this.client.connect()
-      await this.client.subscribe({ topics: [...options.topics], fromBeginning: options.from !== 'latest' })
-      await this.client.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
-        eachBatch: (payload) => this.onFetched(payload),
-      })
+      await this.run()
     } catch (error) {
       this.ended = true
       await this.client.disconnect().catch(() => {})
-      if (isUnknownTopic(error)) {
-        throw new UnknownTopicError(`one of the topics ${options.topics.join(', ')} does not exist`, {
-          cause: error,
-        })
-      }
-      throw error
+      throw this.explain(error)
     }
+  }
+
+  private async run(): Promise<void> {
+    const { options } = this.deps
+    await this.client.connect()
+    await this.client.subscribe({ topics: [...options.topics], fromBeginning: options.from !== 'latest' })
+    await this.client.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
+      eachBatch: (payload) => this.onFetched(payload),
+    })
+  }
+
+  private explain(error: unknown): unknown {
+    if (!isUnknownTopic(error)) return error
+    const topics = this.deps.options.topics.join(', ')
+    return new UnknownTopicError(`one of the topics ${topics} does not exist`, { cause: error })
+  }
+
+  /** With a new client, until it works or the consumer is stopped; a topic that is gone is beyond repair. */
+  private async startAgain(): Promise<void> {
+    const { options, logger } = this.deps
+    let delay = RESTART_MS
+    while (!this.stopping) {
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      await this.client.disconnect().catch(() => {})
+      if (this.stopping) break
+      this.client = this.createClient()
+      try {
+        await this.run()
+        break
+      } catch (error) {
+        if (isUnknownTopic(error)) {
+          this.ended = true
+          logger?.error({ err: error, group: options.group }, 'the consumer cannot go on')
+          this.fail(this.explain(error) as Error)
+          break
+        }
+        logger?.warn({ err: error, group: options.group }, 'the consumer could not start again yet')
+        delay = Math.min(delay * 2, LONGEST_RETRY_MS)
+      }
+    }
+    this.startingAgain = undefined
   }
 
   stop(): Promise<void> {
@@ -133,6 +171,7 @@ class GroupConsumer implements Consumer {
   }
 
   private async shutDown(): Promise<void> {
+    await this.startingAgain
     await this.client.stop()
     this.ended = true
     this.assignments = new Map()
