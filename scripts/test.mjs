@@ -1,7 +1,7 @@
 // `npm test`: the linter, the type check, the import check, the generated docs and every test on real servers.
 // `npm test -- ranking` runs only the tests whose path matches.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -45,19 +45,34 @@ if (filters.length === 0) {
 }
 installRedis()
 
-const resultFile = `${root}.cache/vitest.json`
-const passed = run('tests', bin('vitest'), [
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${resultFile}`,
-  ...filters,
-])
-const result = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined
-const failedSteps = steps.filter((ok) => !ok).length
-const okSteps = steps.length - failedSteps
-const failed = failedSteps + (result?.numFailedTests ?? 0) + (passed || result?.numFailedTests ? 0 : 1)
+/** Runs a part of the tests and adds up what it counted. */
+function runTests(label, args) {
+  const resultFile = `${root}.cache/${label.replaceAll(' ', '-')}.json`
+  rmSync(resultFile, { force: true })
+  const ok = run(label, bin('vitest'), [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${resultFile}`,
+    ...args,
+  ])
+  const result = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : {}
+  const { numPassedTests: passed = 0, numFailedTests: failed = 0, numPendingTests: skipped = 0 } = result
+  return { passed, failed: failed + (ok || failed > 0 ? 0 : 1), skipped }
+}
+
+const END_TO_END = 'endcap/test/e2e'
+const parts =
+  filters.length > 0
+    ? [runTests('tests', filters)]
+    : [
+        runTests('tests', ['--exclude', `${END_TO_END}/**`]),
+        // Whole installations, one at a time: each brings servers of its own.
+        runTests('end to end', ['--no-file-parallelism', END_TO_END]),
+      ]
+const sum = (key) => parts.reduce((total, part) => total + part[key], 0)
+const failed = sum('failed') + steps.filter((ok) => !ok).length
 console.log(
-  `\n${okSteps + (result?.numPassedTests ?? 0)} passed, ${failed} failed, ${result?.numPendingTests ?? 0} skipped`,
+  `\n${sum('passed') + steps.filter(Boolean).length} passed, ${failed} failed, ${sum('skipped')} skipped`,
 )
 process.exit(failed === 0 ? 0 : 1)
