@@ -8,6 +8,14 @@ import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
 
 const ITEMS_A_CALL = 1000
 
+interface PutListingsAnswer {
+  readonly results: readonly {
+    readonly id: string
+    readonly status: 'created' | 'updated' | 'unchanged' | 'rejected'
+    readonly errors?: unknown
+  }[]
+}
+
 interface ImportOptions extends CommonOptions {
   readonly url?: string
   readonly key?: string
@@ -34,18 +42,28 @@ export function importCommand(program: Command): void {
     if (!size.isFile()) throw new UsageError(`${file} is not a file`)
     const counts = { created: 0, updated: 0, unchanged: 0, rejected: 0 }
     const rejected: { line: number; id: string; errors: unknown }[] = []
+    const reject = (line: number, id: string, errors: unknown) => {
+      counts.rejected++
+      rejected.push({ line, id, errors })
+    }
     await withApi(options, async (api) => {
       const progress = startProgress('Listings')
+      let done = 0
       for await (const batch of batches(readListings(file), ITEMS_A_CALL)) {
-        const { results } = await api.expect<{
-          results: { id: string; status: keyof typeof counts; errors?: unknown }[]
-        }>(200, 'PUT', '/v1/listings', { items: batch.map(({ item }) => item) })
-        results.forEach((result, index) => {
-          counts[result.status]++
-          if (result.status === 'rejected')
-            rejected.push({ line: batch[index]!.line, id: result.id, errors: result.errors })
-        })
-        const done = counts.created + counts.updated + counts.unchanged + counts.rejected
+        const sent = batch.filter((row) => 'item' in row)
+        for (const row of batch) {
+          if ('problem' in row) reject(row.line, '', [{ path: '', message: row.problem }])
+        }
+        if (sent.length > 0) {
+          const { results } = await api.expect<PutListingsAnswer>(200, 'PUT', '/v1/listings', {
+            items: sent.map(({ item }) => item),
+          })
+          for (const [index, result] of results.entries()) {
+            if (result.status === 'rejected') reject(sent[index]!.line, result.id, result.errors)
+            else counts[result.status]++
+          }
+        }
+        done += batch.length
         progress.update(done, done)
       }
       progress.end()
@@ -55,7 +73,8 @@ export function importCommand(program: Command): void {
       print(
         `${counts.created} created, ${counts.updated} updated, ${counts.unchanged} unchanged, ${counts.rejected} rejected`,
       )
-      for (const row of rejected) say(`line ${row.line} (${row.id}): ${JSON.stringify(row.errors)}`)
+      for (const row of rejected)
+        say(`line ${row.line}${row.id && ` (${row.id})`}: ${JSON.stringify(row.errors)}`)
     }
     if (counts.rejected > 0) process.exitCode = 1
   })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { createIdSource, createKeyBody, type Scope } from '@endcap/contracts'
-import { insertApiKey, newApiKey } from '@endcap/platform/postgres'
+import { type createdKey, createIdSource, createKeyBody, type Scope } from '@endcap/contracts'
+import { insertApiKey, merchantZones, newApiKey } from '@endcap/platform/postgres'
 import type { Command } from 'commander'
+import type { z } from 'zod'
 import { commandConfig } from '../host/command-config.js'
 import { runningProcess } from '../host/running-process.js'
 import { withApi } from '../host/with-api.js'
@@ -14,11 +15,7 @@ interface CreateOptions extends CommonOptions {
   readonly name: string
 }
 
-interface CreatedKey {
-  readonly id: string
-  readonly key: string
-  readonly scopes: readonly string[]
-}
+type CreatedKey = z.infer<typeof createdKey>
 
 export function keysCommand(program: Command): void {
   const command = program.command('keys').description('API keys')
@@ -47,13 +44,16 @@ const createInDatabase = (
 ): Promise<CreatedKey> =>
   withPorts(options, ['postgres'], async ({ ports, clock }) => {
     const ids = createIdSource()
-    const { key, hash } = newApiKey(randomBytes)
-    const { id } = await ports.postgres.transaction((tx) =>
-      insertApiKey(
-        tx,
-        { id: ids('key'), name, hash, scopes },
-        { ids, now: new Date(clock()), source: 'endcap' },
-      ),
+    const merchantIds = scopes.flatMap((scope) =>
+      scope.startsWith('merchant:') ? [scope.slice('merchant:'.length)] : [],
     )
-    return { id, key, scopes }
+    const known = await merchantZones(ports.postgres, merchantIds)
+    const unknown = merchantIds.find((id) => !known.has(id))
+    if (unknown !== undefined) throw new UsageError(`--scope merchant:${unknown}: there is no such merchant`)
+    const { key, hash } = newApiKey(randomBytes)
+    const now = new Date(clock())
+    const { id } = await ports.postgres.transaction((tx) =>
+      insertApiKey(tx, { id: ids('key'), name, hash, scopes }, { ids, now, source: 'endcap' }),
+    )
+    return { id, name, scopes: [...scopes], key, createdAt: now.toISOString() }
   })

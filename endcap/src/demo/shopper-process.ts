@@ -24,9 +24,9 @@ const PROGRESS_EVERY = 25
 
 /**
  * Plays the marketplace in a process of its own, a client like any other: it knows Endcap by its HTTP API only.
- * Takes its orders from the parent process, one at a time.
+ * Takes its orders from the parent process, one at a time. Resolves when the parent lets go of it.
  */
-export function runShopperProcess(options: ShopperOptions): void {
+export function runShopperProcess(options: ShopperOptions): Promise<void> {
   const api = createApiClient({ baseUrl: options.baseUrl, key: options.key })
   const marketplace = createMarketplace(options.seed)
   const shop = createShop(api, marketplace, { runId: options.runId, shopUrl: SHOP_URL })
@@ -61,5 +61,5 @@ export function runShopperProcess(options: ShopperOptions): void {
         tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
     )
   })
-  process.on('disconnect', () => process.exit(0))
+  return new Promise((resolve) => process.once('disconnect', resolve))
 }

@@ -76,7 +76,7 @@ export async function setUpMarketplace(
     })
     await api.expect(201, 'POST', `/v1/merchants/${id}/deposits`, {
       amount: merchant.deposit,
-      reference: 'first deposit',
+      reference: `first deposit of ${merchant.name}`,
     })
     merchantIds.push(id)
     onProgress(++done, total)

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '@endcap/contracts'
 import { TOPIC_SPECS } from '@endcap/contracts'
 import { type ClickHouse, createClickHouse, migrateClickHouse } from '@endcap/platform/clickhouse'
@@ -34,6 +35,9 @@ export interface Ports {
   /** Closes all in the reverse order; ends the embedded Postgres. */
   close(): Promise<void>
 }
+
+/** Together with what services may take to stop, less than the 30 s that Kubernetes grants. */
+const CLOSE_PATIENCE_MS = 3_000
 
 export type PortName = 'postgres' | 'clickhouse' | 'log' | 'state' | 'sink'
 
@@ -99,7 +103,7 @@ export async function openPorts({
           partitions: EMBEDDED_PARTITIONS,
           onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
         })
-    closers.push(() => log.close())
+    closers.push(() => (config.kafkaBrokers ? patiently(log.close()) : log.close()))
     if (migrate) await log.ensureTopics(TOPIC_SPECS)
     return log
   }
@@ -151,6 +155,12 @@ export async function openPorts({
     await closeAll()
     throw error
   }
+}
+
+/** Brokers that are away must not keep a process from ending. */
+async function patiently(closing: Promise<void>): Promise<void> {
+  closing.catch(() => {})
+  await Promise.race([closing, delay(CLOSE_PATIENCE_MS, undefined, { ref: false })])
 }
 
 /** Stands for a port that no role of this process asked for: using it is a fault in the wiring. */

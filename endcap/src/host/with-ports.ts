@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Clock, systemClock } from '@endcap/contracts'
 import type { Config } from '@endcap/platform/config'
-import { acquireDataDir } from '@endcap/platform/lifecycle'
+import { acquireDataDir, StartupError } from '@endcap/platform/lifecycle'
 import { createLogger, type Logger } from '@endcap/platform/logging'
 import type { CommonOptions } from '../commands/options.js'
 import { commandConfig } from './command-config.js'
@@ -18,7 +20,7 @@ export interface PortsContext {
 
 /**
  * Opens the named ports for one command and closes them after it. The embedded ones need the data directory for themselves.
- * @throws StartupError when another process holds the data directory
+ * @throws StartupError when another process holds the data directory, or nothing is in it
  */
 export async function withPorts<T>(
   options: CommonOptions & { readonly migrate?: boolean },
@@ -28,6 +30,12 @@ export async function withPorts<T>(
   const config = commandConfig(options)
   const logger = createLogger({ level: config.logLevel, service: 'endcap' })
   const clock = systemClock
+  const isEmbedded = config.databaseUrl === undefined
+  if (isEmbedded && !options.migrate && !existsSync(join(config.dataDir, 'postgres'))) {
+    throw new StartupError(
+      `${config.dataDir} holds no Endcap installation: name its directory with --data-dir, or make one with endcap start.`,
+    )
+  }
   const dataDir = await acquireDataDir(config.dataDir)
   try {
     const secrets = await secretsOf(config, dataDir.path)
@@ -36,7 +44,7 @@ export async function withPorts<T>(
       dataDir: dataDir.path,
       needs: new Set(needs),
       // A server's schema is changed by `endcap migrate` only; the embedded one is this installation's own.
-      migrate: options.migrate ?? config.databaseUrl === undefined,
+      migrate: options.migrate ?? isEmbedded,
       clock,
       logger,
     })

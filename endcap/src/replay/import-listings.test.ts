@@ -26,7 +26,7 @@ describe('a file of listings', () => {
         'L1,mer_1,"Shoes, red",https://shop.example/1,shoes|sale,9.90,EUR,52.5,13.4,red\n' +
         'L2,mer_1,Lamp,https://shop.example/2,,5,EUR,,,\n',
     )
-    expect(rows[0]!.item).toEqual({
+    expect(itemOf(rows[0])).toEqual({
       id: 'L1',
       merchantId: 'mer_1',
       title: 'Shoes, red',
@@ -37,8 +37,8 @@ describe('a file of listings', () => {
       location: { lat: 52.5, lng: 13.4 },
       attributes: { colour: 'red' },
     })
-    expect(rows[1]!.item).not.toHaveProperty('location')
-    expect(rows[1]!.item).toMatchObject({ categories: [] })
+    expect(itemOf(rows[1])).not.toHaveProperty('location')
+    expect(itemOf(rows[1])).toMatchObject({ categories: [] })
     expect(rows.map(({ line }) => line)).toEqual([2, 3])
   })
 
@@ -50,11 +50,23 @@ describe('a file of listings', () => {
     ])
   })
 
-  it.each([
-    ['a.ndjson', '{"id":"L1"}\nnot json\n', 'line 2 is not JSON'],
-    ['b.ndjson', '[1]\n', 'line 1 is not a JSON object'],
-    ['a.xlsx', '', 'must end in .csv or .ndjson'],
-  ])('is refused by its line: %s', async (name, text, problem) => {
-    await expect(read(name, text)).rejects.toThrow(problem)
+  it('goes on after a bad line, and tells what is wrong with it', async () => {
+    expect(await read('bad.ndjson', '{"id":"L1"}\nnot json\n[1]\n{"id":"L2"}\n')).toEqual([
+      { line: 1, item: { id: 'L1' } },
+      { line: 2, problem: 'is not JSON' },
+      { line: 3, problem: 'is not a JSON object' },
+      { line: 4, item: { id: 'L2' } },
+    ])
+    expect(await read('bad.csv', 'id,title\nL1,Lamp\nL2\nL3,Shoes\n')).toEqual([
+      { line: 2, item: { id: 'L1', title: 'Lamp', categories: [] } },
+      { line: 3, problem: 'has 1 cells, the header 2' },
+      { line: 4, item: { id: 'L3', title: 'Shoes', categories: [] } },
+    ])
+  })
+
+  it('is refused when it is neither', async () => {
+    await expect(read('a.xlsx', '')).rejects.toThrow('must end in .csv or .ndjson')
   })
 })
+
+const itemOf = (row: ImportRow | undefined) => (row && 'item' in row ? row.item : undefined)

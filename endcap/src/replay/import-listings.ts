@@ -3,16 +3,16 @@ import { createInterface } from 'node:readline'
 import { parse } from 'csv-parse'
 import { UsageError } from '../commands/options.js'
 
-/** A row of the file with its line, as an item of `PUT /v1/listings`; what is wrong with it the API will say. */
-export interface ImportRow {
-  readonly line: number
-  readonly item: Readonly<Record<string, unknown>>
-}
+/** A row of the file with its line: an item of `PUT /v1/listings` (what is wrong with it the API will say), or why it is none. */
+export type ImportRow =
+  | { readonly line: number; readonly item: Readonly<Record<string, unknown>> }
+  | { readonly line: number; readonly problem: string }
 
 /**
  * Reads listings from a CSV (a header line; categories separated by `|`; `lat`, `lng`; attributes as `attr.<name>` columns) or from
  * NDJSON (one item of `PUT /v1/listings` a line), without holding the file in memory.
- * @throws UsageError when a line is neither
+ * A bad line is told and the rest goes on.
+ * @throws UsageError when the file's name has another ending
  */
 export async function* readListings(file: string): AsyncGenerator<ImportRow> {
   if (/\.(ndjson|jsonl)$/i.test(file)) yield* readNdjson(file)
@@ -28,28 +28,48 @@ async function* readNdjson(file: string): AsyncGenerator<ImportRow> {
   })) {
     line++
     if (text.trim() === '') continue
-    let item: unknown
-    try {
-      item = JSON.parse(text)
-    } catch {
-      throw new UsageError(`${file}, line ${line} is not JSON`)
-    }
-    if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-      throw new UsageError(`${file}, line ${line} is not a JSON object`)
-    }
-    yield { line, item: item as Record<string, unknown> }
+    yield { line, ...readItem(text) }
+  }
+}
+
+function readItem(text: string): { item: Record<string, unknown> } | { problem: string } {
+  try {
+    const item: unknown = JSON.parse(text)
+    if (typeof item === 'object' && item !== null && !Array.isArray(item))
+      return { item: item as Record<string, unknown> }
+    return { problem: 'is not a JSON object' }
+  } catch {
+    return { problem: 'is not JSON' }
   }
 }
 
 async function* readCsv(file: string): AsyncGenerator<ImportRow> {
+  // Every record is taken, however many cells it has: one that does not fit the header is that line's problem, not the file's.
   const parser = createReadStream(file).pipe(
-    parse({ columns: true, bom: true, skip_empty_lines: true, info: true, trim: true }),
+    parse({
+      bom: true,
+      skip_empty_lines: true,
+      info: true,
+      trim: true,
+      relax_column_count: true,
+      relax_quotes: true,
+    }),
   )
+  let header: readonly string[] | undefined
   for await (const { record, info } of parser as AsyncIterable<{
-    record: Record<string, string>
+    record: string[]
     info: { lines: number }
   }>) {
-    yield { line: info.lines, item: csvItem(record) }
+    if (!header) {
+      header = record
+    } else if (record.length !== header.length) {
+      yield { line: info.lines, problem: `has ${record.length} cells, the header ${header.length}` }
+    } else {
+      yield {
+        line: info.lines,
+        item: csvItem(Object.fromEntries(header.map((name, column) => [name, record[column]!]))),
+      }
+    }
   }
 }
 
