@@ -7,7 +7,6 @@ export function shoppersCommand(program: Command): void {
   program.command('shoppers', { hidden: true }).action(() => {
     const options = process.env.ENDCAP_SHOPPERS
     if (!options || !process.send) throw new UsageError('shoppers is started by `endcap demo`')
-    runShopperProcess(JSON.parse(options) as ShopperOptions)
-    return new Promise<void>(() => {})
+    return runShopperProcess(JSON.parse(options) as ShopperOptions)
   })
 }

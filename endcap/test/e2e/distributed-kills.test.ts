@@ -23,7 +23,7 @@ describe.skipIf(!available)('roles in separate processes that are killed', () =>
   beforeAll(async () => {
     cluster = await startCluster({ adServers: 2, pipelines: 2 })
   }, 180_000)
-  afterAll(() => cluster?.stop(), 120_000)
+  afterAll(() => cluster?.abandon(), 120_000)
 
   it(`${ROUNDS * KILLS_A_ROUND} kills under load lose nothing, double nothing, and verify agrees after each round`, async () => {
     const random = createRandom(SEED)

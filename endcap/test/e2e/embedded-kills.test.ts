@@ -75,7 +75,7 @@ describe('one process that is killed', () => {
     expect(ledger.tracked).toBeGreaterThan(10 * KILLS_UNDER_LOAD)
     expect(ledger.acceptedOrders.size).toBeGreaterThan(KILLS_UNDER_LOAD)
     expect(await processesOn(dir)).toEqual([])
-  }, 300_000)
+  }, 400_000)
 })
 
 function fail(sentence: string): never {

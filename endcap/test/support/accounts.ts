@@ -80,12 +80,12 @@ export async function compareAccounts(
   }
 }
 
-/** How often a deposit of each reference has reached a wallet. The first ones, of the set-up, all have one reference. */
+/** How often a deposit of each reference has reached a wallet; those of the set-up are not the load's. */
 async function readDeposits(postgres: Postgres): Promise<ReadonlyMap<string, number>> {
   const { rows } = await postgres.query<{ id: string; times: bigint }>(
     `select d.reference as id, count(*) as times
      from deposits d join ledger_entries e on e.reference = d.id and e.amount_micros > 0
-     where d.reference <> $1 group by d.reference`,
+     where not starts_with(d.reference, $1) group by d.reference`,
     [SET_UP_REFERENCE],
   )
   return new Map(rows.map(({ id, times }) => [id, Number(times)]))

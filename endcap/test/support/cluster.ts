@@ -45,6 +45,8 @@ export interface Cluster {
   settleAndVerify(timeoutMs: number): Promise<Verification>
   /** Stops every process in order, and the servers. @returns the exit codes of the members by name */
   stop(): Promise<Readonly<Record<string, number | null>>>
+  /** Kills whatever is still up: after a test that failed. Does nothing after `stop`. */
+  abandon(): Promise<void>
 }
 
 export interface ClusterSize {
@@ -134,6 +136,7 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
         await undoAll()
         return codes
       },
+      abandon: undoAll,
     }
   } catch (error) {
     await undoAll()

@@ -35,7 +35,7 @@ export interface LoadSetup {
   readonly listingsEach: number
 }
 
-/** Of every merchant's first deposit. */
+/** What the references of the first deposits begin with. */
 export const SET_UP_REFERENCE = 'set-up'
 
 const term = (index: number) => ['shoes', 'lamp', 'kettle', 'puzzle'][index % 4]!
@@ -59,7 +59,7 @@ export async function setUpLoad(
     merchantIds.push(id)
     await api.expect(201, 'POST', `/v1/merchants/${id}/deposits`, {
       amount: merchant % 4 === 1 ? '1.00' : '500',
-      reference: SET_UP_REFERENCE,
+      reference: `${SET_UP_REFERENCE} ${merchant}`,
     })
     const listings = Array.from({ length: listingsEach }, (_, index) => `L${merchant}-${index}`)
     await api.expect(200, 'PUT', '/v1/listings', {

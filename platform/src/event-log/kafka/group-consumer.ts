@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Topic } from '@endcap/contracts'
 import type { EachBatchPayload, Kafka, Consumer as KafkaConsumer } from 'kafkajs'
 import { UnknownTopicError } from '../errors.js'
@@ -20,6 +21,8 @@ const DEFAULT_LINGER_MS = 50
 const DEFAULT_RETRY_MS = 200
 const LONGEST_RETRY_MS = 10_000
 const RESTART_MS = 500
+/** While its brokers are away the client never stops: after this long it is left behind. */
+const STOP_PATIENCE_MS = 3000
 const HEARTBEAT_MS = 1000
 const IDLE_FETCH_MS = 500
 const RECORD_BYTES_GUESS = 256
@@ -171,13 +174,13 @@ class GroupConsumer implements Consumer {
   }
 
   private async shutDown(): Promise<void> {
-    await this.startingAgain
-    await this.client.stop()
+    await patiently(this.startingAgain)
+    await patiently(this.client.stop())
     this.ended = true
     this.assignments = new Map()
     for (const timer of this.resumeTimers) clearTimeout(timer)
     await Promise.all(this.busy.values())
-    await this.client.disconnect()
+    await patiently(this.client.disconnect())
     this.release(undefined as never)
   }
 
@@ -332,6 +335,11 @@ class GroupConsumer implements Consumer {
     await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [offset] }] })
     assignment.committed = progress
   }
+}
+
+async function patiently(work: Promise<unknown> | undefined): Promise<void> {
+  work?.catch(() => {})
+  await Promise.race([work, delay(STOP_PATIENCE_MS, undefined, { ref: false })])
 }
 
 const placeOf = (topic: string, partition: number): string => `${topic}:${partition}`
