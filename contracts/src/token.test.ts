@@ -34,6 +34,14 @@ describe('slot tokens', () => {
     expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toMatch(/auc_1|cmp_1|EUR/)
   })
 
+  it('are as long for a dear slot as for a cheap or a free one', () => {
+    const sealer = createTokenSealer([key('a')])
+    const lengths = [0n, 1n, 35n, 36n, 750_000n, 2n ** 63n - 1n].map(
+      (priceMicros) => sealer.seal({ ...token, priceMicros }, randomBytes(12)).length,
+    )
+    expect(new Set(lengths).size).toBe(1)
+  })
+
   it('open with an older key after rotation, and not after the key is gone', () => {
     const [older, newer] = [key('2026-01'), key('2026-02')]
     const sealed = createTokenSealer([older]).seal(token, randomBytes(12))

@@ -49,6 +49,8 @@ export interface TokenSealer {
 const FORMAT = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** Base-36 digits of the largest amount that the ledger holds (2^63 − 1). */
+const PRICE_DIGITS = 13
 const GCM = { authTagLength: TAG_BYTES }
 
 /**
@@ -63,12 +65,13 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   const newestHeader = headers.get(newest.id)!
   // Prepared once: with the bare bytes every token pays for it again.
   const newestSecret = createSecretKey(newest.secret)
+  const print = createTokenPrinter()
   let scratch = Buffer.alloc(4096)
 
   function seal(token: SlotToken, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
     cipher.setAAD(newestHeader)
-    const body = cipher.update(encode(token), 'utf8')
+    const body = cipher.update(print(token), 'utf8')
     cipher.final()
     const tag = cipher.getAuthTag()
     const tagAt = newestHeader.length + NONCE_BYTES + body.length
@@ -113,28 +116,46 @@ function headerOf(id: string): Buffer {
   return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 
-function encode(token: SlotToken): string {
-  return JSON.stringify([
-    token.auctionId,
-    token.position,
-    token.placement,
-    token.searchTerm,
-    token.device,
-    token.modelVersion,
-    token.listingId,
-    token.merchantId,
-    token.sponsored ? 1 : 0,
-    token.campaignId,
-    token.adId,
-    token.pricing === '' ? 0 : PRICINGS.indexOf(token.pricing) + 1,
-    token.priceMicros.toString(36),
-    token.currency,
-    token.issuedAtMs,
-    token.expiresAtMs,
-    token.customerHash ?? '',
-    token.anonymous ? 1 : 0,
-  ])
+/** Prints tokens as JSON arrays. The tokens of one page say most things alike; those are printed once a page. */
+function createTokenPrinter(): (token: SlotToken) => string {
+  let last: SlotToken | undefined
+  let auction = ''
+  let page = ''
+  let end = ''
+  return (token) => {
+    if (!last || !isOfOnePage(token, last)) {
+      auction = JSON.stringify(token.auctionId)
+      page = list([token.placement, token.searchTerm, token.device, token.modelVersion])
+      end = list([token.issuedAtMs, token.expiresAtMs, token.customerHash ?? '', token.anonymous ? 1 : 0])
+      last = token
+    }
+    const slot = list([
+      token.listingId,
+      token.merchantId,
+      token.sponsored ? 1 : 0,
+      token.campaignId,
+      token.adId,
+      token.pricing === '' ? 0 : PRICINGS.indexOf(token.pricing) + 1,
+      token.priceMicros.toString(36),
+      token.currency,
+    ])
+    return `[${auction},${token.position},${page},${slot},${end}]`
+  }
 }
+
+const isOfOnePage = (a: SlotToken, b: SlotToken): boolean =>
+  a.auctionId === b.auctionId &&
+  a.placement === b.placement &&
+  a.searchTerm === b.searchTerm &&
+  a.device === b.device &&
+  a.modelVersion === b.modelVersion &&
+  a.issuedAtMs === b.issuedAtMs &&
+  a.expiresAtMs === b.expiresAtMs &&
+  a.customerHash === b.customerHash &&
+  a.anonymous === b.anonymous
+
+/** JSON of the values without the brackets. */
+const list = (values: readonly (string | number)[]): string => JSON.stringify(values).slice(1, -1)
 
 function decode(text: string): SlotToken {
   const f = JSON.parse(text) as [
