@@ -136,7 +136,8 @@ function createTokenPrinter(): (token: SlotToken) => string {
       token.campaignId,
       token.adId,
       token.pricing === '' ? 0 : PRICINGS.indexOf(token.pricing) + 1,
-      token.priceMicros.toString(36),
+      // Always of one width, or the length of a token would tell how dear its slot was.
+      token.priceMicros.toString(36).padStart(PRICE_DIGITS, '0'),
       token.currency,
     ])
     return `[${auction},${token.position},${page},${slot},${end}]`
