@@ -39,6 +39,8 @@ const STORABLE = /^(?:[^\p{Cc}\p{Cs}]|[\t\n\r])*$/u
 export const storableText = z
   .string()
   .regex(STORABLE, 'must not hold control characters or broken surrogate pairs')
+/** Free text of which only what is left after normalisation is kept; still no store takes NUL or half a surrogate pair. */
+export const unbrokenText = z.string().regex(/^[^\0\p{Cs}]*$/u, 'must not hold NUL or half a surrogate pair')
 /** Trimmed text of 1 to `max` characters. */
 export const text = (max: number) =>
   z
@@ -94,3 +96,6 @@ export const placementName = z
 export const DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const
 export const device = z.enum(DEVICES)
 export type Device = (typeof DEVICES)[number]
+
+/** An IPv4 or IPv6 address. */
+export const ipAddress = z.union([z.ipv4(), z.ipv6()], 'must be an IPv4 or IPv6 address')

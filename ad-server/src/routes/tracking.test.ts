@@ -215,6 +215,11 @@ describe('POST /v1/events', () => {
       event(token, { id: 'future', occurredAt: new Date(ads.now + 600_000).toISOString() }),
       event(token, { id: 'past', occurredAt: new Date(ads.now - 600_000).toISOString() }),
       null,
+      event(token, { id: 'nul\u0000' }),
+      event(token, { id: 'half', client: { userAgent: '\ud83d' } }),
+      event(token, { id: 'nowhere', client: { address: 'nope' } }),
+      event(token, { id: 'constructed', constructor: { prototype: {} } }),
+      event(token, { id: 'surprise', '\u0000': 1 }),
     ])
     expect(answer.statusCode).toBe(202)
     const { accepted, rejected } = answer.json()
@@ -229,7 +234,21 @@ describe('POST /v1/events', () => {
       [5, 'occurred_at_invalid', '/events/5/occurredAt'],
       [6, 'occurred_at_invalid', '/events/6/occurredAt'],
       [7, 'validation_failed', '/events/7'],
+      [8, 'validation_failed', '/events/8/id'],
+      [9, 'validation_failed', '/events/9/client/userAgent'],
+      [10, 'validation_failed', '/events/10/client/address'],
+      [11, 'validation_failed', '/events/11/constructor'],
+      [12, 'validation_failed', '/events/12/\u0000'],
     ])
+  })
+  it('takes addresses of both kinds', async () => {
+    const [slot] = await slotsOf()
+    const answer = await send(
+      ['192.0.2.1', '2001:db8::1', '::ffff:192.0.2.1'].map((address) =>
+        event(slot!.token, { id: address, client: { address } }),
+      ),
+    )
+    expect(answer.json()).toEqual({ accepted: 3, duplicates: 0, rejected: [] })
   })
   it('503 when events cannot be kept; the same call succeeds later and loses nothing', async () => {
     const [slot] = await slotsOf()

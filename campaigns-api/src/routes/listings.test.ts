@@ -18,6 +18,36 @@ const announced = async (id: string) =>
   (await api.changes()).filter((change) => change.kind === 'listing' && change.id === id)
 
 describe('PUT /v1/listings', () => {
+  it('an item with text that cannot be stored, or a hostile name, is rejected alone with its path', async () => {
+    const merchantId = await api.merchant()
+    const item = (id: string, extra: object) => listingItem(id, merchantId, extra)
+    const { status, body } = await put([
+      item('fit', {}),
+      item('nul', { title: 'a\u0000' }),
+      item('half', { title: '\ud83d' }),
+      item('id-\u0000', {}),
+      item('value', { attributes: { a: '\ud83d' } }),
+      item('name', { attributes: { '\u0000': 'a' } }),
+      item('constructor', { attributes: { constructor: { prototype: {} } } }),
+      item('proto', { attributes: JSON.parse('{"__proto__":{"x":1}}') }),
+      item('category', { categories: ['\u0000'] }),
+      item('also-fit', {}),
+    ])
+    expect(status).toBe(200)
+    expect(body.results.map((result) => result.errors?.[0]?.path ?? result.status)).toEqual([
+      'created',
+      '/items/1/title',
+      '/items/2/title',
+      '/items/3/id',
+      '/items/4/attributes/a',
+      '/items/5/attributes/\u0000',
+      '/items/6/attributes/constructor',
+      '/items/7/attributes/__proto__',
+      '/items/8/categories/0',
+      'created',
+    ])
+  })
+
   it('200: an item is created, then unchanged, then updated, and announced only when it changed', async () => {
     const merchantId = await api.merchant()
     const item = listingItem('life', merchantId, {

@@ -54,6 +54,15 @@ export const ledgerEntry = z.object({
   createdAt: z.string(),
 })
 
+const attributes = z.preprocess(
+  (value, context) => {
+    // A record would leave this name out in silence.
+    if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__'))
+      context.addIssue({ code: 'custom', path: ['__proto__'], message: 'is not a name for an attribute' })
+    return value
+  },
+  z.record(storableText.max(128), z.union([storableText.max(2000), z.number(), z.boolean()])),
+)
 export const listingInput = z.strictObject({
   id: callerId,
   merchantId: callerId,
@@ -63,9 +72,7 @@ export const listingInput = z.strictObject({
   price: money,
   currency: currencyCode,
   location: location.nullish(),
-  attributes: z
-    .record(storableText.max(128), z.union([storableText.max(2000), z.number(), z.boolean()]))
-    .optional(),
+  attributes: attributes.optional(),
   status: z.enum(LISTING_STATUSES).optional(),
 })
 export type ListingInput = z.infer<typeof listingInput>

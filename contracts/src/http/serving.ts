@@ -1,9 +1,21 @@
 import { z } from 'zod'
 import { PRICINGS } from '../entities.js'
 import { INTERACTION_TYPES } from '../events.js'
-import { callerId, category, device, instant, location, placementName } from '../scalars.js'
+import {
+  callerId,
+  category,
+  device,
+  instant,
+  ipAddress,
+  location,
+  placementName,
+  storableText,
+  unbrokenText,
+} from '../scalars.js'
 
-const query = z.string().max(500)
+const MAX_QUERY = 500
+// A hot field: the body as a whole is searched for broken text before.
+const query = z.string().max(MAX_QUERY)
 const customer = z.strictObject({
   id: callerId.optional(),
   sessionId: callerId.optional(),
@@ -87,7 +99,7 @@ export type RankSlot = RankAnswer['slots'][number]
 export const auctionInput = z.strictObject({
   placement: placementName,
   slots: z.int().min(1).max(MAX_SLOTS),
-  query: query.optional(),
+  query: unbrokenText.max(MAX_QUERY).optional(),
   categories: z.array(category).max(20).optional(),
   location: location.optional(),
   /** Only these listings may win; absent: any. */
@@ -137,7 +149,7 @@ export const eventInput = z.strictObject({
   token: z.string().min(1).max(4096),
   customer: customer.optional(),
   client: z
-    .strictObject({ address: z.string().max(64).optional(), userAgent: z.string().max(1024).optional() })
+    .strictObject({ address: ipAddress.optional(), userAgent: storableText.max(1024).optional() })
     .optional(),
 })
 export type EventInput = z.infer<typeof eventInput>

@@ -22,6 +22,11 @@ declare module 'fastify' {
     access?: Access
     /** Answers however many requests there are and however busy the process is: probes, metrics, shoppers' redirects. */
     unlimited?: boolean
+    /**
+     * The items of the body are checked one by one and fail alone. Then the body as a whole is not searched for text
+     * that cannot be stored: the schemas of the envelope and of the items must refuse it.
+     */
+    itemwise?: boolean
   }
   interface FastifyRequest {
     /** Set on every route that is not public. */

@@ -120,7 +120,7 @@ function envelopeShots({ validBody, wrongScopeKey }: BadInputTarget): Shot[] {
     { what: 'an empty body', body: '', expected: [400, 422] },
     { what: 'NaN as JSON', body: 'NaN', expected: [400] },
     { what: 'bytes after the JSON', body: `${valid} x`, expected: [400] },
-    { what: 'a member named __proto__', body: `{"__proto__":{"x":1},${valid.slice(1)}`, expected: [400] },
+    { what: 'a member named __proto__', body: `{"__proto__":{"x":1},${valid.slice(1)}`, expected: [422] },
     { what: 'plain text', body: valid, expected: [415], headers: { 'content-type': 'text/plain' } },
     {
       what: 'a form',

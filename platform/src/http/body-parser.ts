@@ -6,11 +6,13 @@ import type { App } from './app.js'
 const MAX_REPORTED = 20
 
 /**
- * Makes JSON in UTF-8 the one content type. Members named `__proto__`, and `constructor` with a `prototype`, are
- * refused as malformed. Text that no store can keep (NUL, half a surrogate pair) is refused with its field.
+ * Makes JSON in UTF-8 the one content type. Text that no store can keep (NUL, half a surrogate pair) and members that
+ * reach for a prototype (`__proto__`, `constructor` with a `prototype`) are refused with their field; on routes whose
+ * items are checked one by one (`config.itemwise`) that is left to the schemas, so that a bad item fails alone.
  */
 export function useJsonBodies(app: App): void {
-  const parseJson = app.getDefaultJsonParser('error', 'error')
+  // Parsing itself sets no prototype: such members arrive as own properties, and are judged below or by the schemas.
+  const parseJson = app.getDefaultJsonParser('ignore', 'ignore')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     if (bytes.length === 0 && !request.routeOptions.schema?.body) {
@@ -27,16 +29,17 @@ export function useJsonBodies(app: App): void {
         done(error, undefined)
         return
       }
-      // Such text can only come from an escape, so that nearly every body is let through by one search.
-      const errors = text.includes('\\u') ? unstorableText(value) : []
+      const suspicious = !request.routeOptions.config.itemwise && SUSPICIOUS.test(text)
+      const errors = suspicious ? unfitMembers(value) : []
       if (errors.length > 0)
-        done(
-          new EndcapError('validation_failed', 'Some text holds characters that cannot be stored.', errors),
-        )
+        done(new EndcapError('validation_failed', 'Some fields hold what cannot be taken.', errors))
       else done(null, value)
     })
   })
 }
+
+/** Unstorable text can only come from an escape, as can a hidden name, so that one search lets nearly every body through. */
+const SUSPICIOUS = /\\u|"__proto__"|"constructor"/
 
 function namesOtherCharset(request: FastifyRequest): boolean {
   const contentType = request.headers['content-type']
@@ -49,8 +52,14 @@ function namesOtherCharset(request: FastifyRequest): boolean {
 const UNSTORABLE = /[\0\p{Surrogate}]/u
 const isStorable = (text: string) => !UNSTORABLE.test(text)
 
+const UNSTORABLE_TEXT = 'must not hold NUL or half a surrogate pair'
+
+const reachesForPrototype = (name: string, value: unknown): boolean =>
+  name === '__proto__' ||
+  (name === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype'))
+
 /** Walks without recursion: a body may be nested as deep as its size allows. */
-function unstorableText(value: unknown): FieldError[] {
+function unfitMembers(value: unknown): FieldError[] {
   const errors: FieldError[] = []
   interface Place {
     readonly value: unknown
@@ -60,25 +69,23 @@ function unstorableText(value: unknown): FieldError[] {
   const waiting: Place[] = [{ value, segment: '', parent: undefined }]
   for (let place = waiting.pop(); place && errors.length < MAX_REPORTED; place = waiting.pop()) {
     const current = place
-    if (typeof current.value === 'string' && !isStorable(current.value)) errors.push(errorAt(current))
+    if (typeof current.value === 'string' && !isStorable(current.value))
+      errors.push(errorAt(current, UNSTORABLE_TEXT))
     if (typeof current.value !== 'object' || current.value === null) continue
     for (const [segment, child] of Object.entries(current.value)) {
-      if (isStorable(segment)) waiting.push({ value: child, segment, parent: current })
-      else
-        errors.push(
-          errorAt({
-            value: undefined,
-            segment: segment.replace(new RegExp(UNSTORABLE, 'gu'), '\ufffd'),
-            parent: current,
-          }),
-        )
+      const member = { value: child, segment, parent: current }
+      if (!isStorable(segment)) {
+        const readable = segment.replace(new RegExp(UNSTORABLE, 'gu'), '\ufffd')
+        errors.push(errorAt({ ...member, segment: readable }, UNSTORABLE_TEXT))
+      } else if (reachesForPrototype(segment, child)) errors.push(errorAt(member, 'is not a known field'))
+      else waiting.push(member)
     }
   }
   return errors
 
-  function errorAt(place: Place): FieldError {
+  function errorAt(place: Place, message: string): FieldError {
     const segments: string[] = []
     for (let at: Place | undefined = place; at?.parent; at = at.parent) segments.unshift(at.segment)
-    return { path: jsonPointer(segments.slice(-50)), message: 'must not hold NUL or half a surrogate pair' }
+    return { path: jsonPointer(segments.slice(-50)), message }
   }
 }

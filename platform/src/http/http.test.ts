@@ -280,9 +280,9 @@ describe('bad input', () => {
 
   it.each([
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22]), 400],
-    ['constructor poisoning', '{"constructor":{"prototype":{"x":1}}}', 400],
-    ['__proto__ deep inside', '{"name":"a","amount":"1.0","tags":[{"__proto__":{"x":1}}]}', 400],
-    ['an escaped __proto__', '{"\\u005f_proto__":{"x":1}}', 400],
+    ['constructor poisoning', '{"constructor":{"prototype":{"x":1}}}', 422],
+    ['__proto__ deep inside', '{"name":"a","amount":"1.0","tags":[{"__proto__":{"x":1}}]}', 422],
+    ['an escaped __proto__', '{"\\u005f_proto__":{"x":1}}', 422],
     ['NUL in a text', '{"name":"a\\u0000","amount":"1.0"}', 422],
     ['NUL in a member’s name', '{"a\\u0000":1}', 422],
     ['half a surrogate pair', '{"name":"\\ud83d","amount":"1.0"}', 422],
@@ -291,6 +291,38 @@ describe('bad input', () => {
     const app = await open()
     expect((await post(app, payload)).statusCode).toBe(status)
     expect(({} as { x?: unknown }).x).toBeUndefined()
+  })
+
+  it('a member that reaches for a prototype is named by its pointer', async () => {
+    const app = await open()
+    for (const [tag, path] of [
+      ['{"__proto__":{"x":1}}', '/tags/0/__proto__'],
+      ['{"constructor":{"prototype":{"x":1}}}', '/tags/0/constructor'],
+    ]) {
+      const answer = await post(app, `{"name":"a","amount":"1.0","tags":[${tag}]}`)
+      expect(answer.json().errors.map((error: { path: string }) => error.path)).toEqual([path])
+    }
+  })
+
+  it('a route whose items are checked one by one gets them all, unfit ones too', async () => {
+    const app = await open()
+    app.post(
+      '/v1/batches',
+      {
+        config: { access: scopes('orders'), itemwise: true },
+        schema: { body: z.strictObject({ items: z.array(z.unknown()) }) },
+      },
+      ({ body }) => ({ fit: body.items.map((item) => thingBody.safeParse(item).success) }),
+    )
+    const payload =
+      '{"items":[{"name":"a","amount":"1.0"},{"name":"b","amount":"1.0","__proto__":{}},"\\u0000\\ud800"]}'
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/batches',
+      headers: { ...withKey(), ...json },
+      payload,
+    })
+    expect(answer.json()).toEqual({ fit: [true, false, false] })
   })
 
   it('a whole surrogate pair and other escapes are let through', async () => {

@@ -58,6 +58,22 @@ describe('POST /v1/auctions', () => {
     expect(results[1].winners).toHaveLength(2)
     expect(results[2].error.errors[0].path).toBe('/auctions/2')
   })
+  it('lets an auction with text that cannot be stored fail alone', async () => {
+    const answer = await ads.post('/v1/auctions', {
+      auctions: [
+        { ...one, query: 'red\u0000' },
+        { ...one, query: '\ud83d' },
+        one,
+        { ...one, listings: ['\ud83d'] },
+      ],
+    })
+    expect(answer.statusCode).toBe(200)
+    const { results } = answer.json()
+    expect(results[0].error.errors[0].path).toBe('/auctions/0/query')
+    expect(results[1].error.errors[0].path).toBe('/auctions/1/query')
+    expect(results[2].winners).toHaveLength(2)
+    expect(results[3].error.errors[0].path).toBe('/auctions/3/listings/0')
+  })
   it('lets campaigns that target a named listing in', async () => {
     await ads.change(
       campaignChange('cmp_9', 'm9', ['O1'], {

@@ -14,7 +14,7 @@ export function postAuctions(app: App, deps: PostAuctionsDeps): void {
   app.post(
     '/v1/auctions',
     {
-      config: { access: scopes('serve') },
+      config: { access: scopes('serve'), itemwise: true },
       schema: {
         summary: 'Run auctions and get their winners',
         tags: ['serving'],

@@ -7,7 +7,7 @@ export function postEvents(app: App, deps: EventsDeps): void {
   app.post(
     '/v1/events',
     {
-      config: { access: scopes('events') },
+      config: { access: scopes('events'), itemwise: true },
       schema: {
         summary: 'Report impressions and clicks of shoppers',
         tags: ['tracking'],

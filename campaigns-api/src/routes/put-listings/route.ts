@@ -7,7 +7,7 @@ export function putListingsRoute(app: App, deps: CampaignsApiDeps): void {
   app.put(
     '/v1/listings',
     {
-      config: { access: merchantAccess() },
+      config: { access: merchantAccess(), itemwise: true },
       schema: {
         summary: 'Create and replace listings, each item for itself',
         tags: ['listings'],
