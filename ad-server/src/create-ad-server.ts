@@ -99,7 +99,7 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     inFlight: new InFlightSpend(),
     caps,
     predict: { host, stats: models.stats, buffers: createFeatureBuffers() },
-    seal: { sealer, randomBytes: deps.randomBytes, index },
+    seal: { sealer, randomBytes: deps.randomBytes },
     sink,
     identityKey,
     rules: { ...DEFAULT_RULES, ...deps.rules },

@@ -31,9 +31,20 @@ interface KnownQuery {
   readonly terms: readonly string[]
 }
 
+/** Normalising can make a text eighteen times as long, and the term travels in every address of the page. */
+const MAX_SEARCH_TERM = 200
+
+/** The beginning of a normalised text, at most MAX_SEARCH_TERM UTF-16 units, with no character torn apart. */
+function cut(term: string): string {
+  if (term.length <= MAX_SEARCH_TERM) return term
+  const last = term.charCodeAt(MAX_SEARCH_TERM - 1)
+  const tears = last >= 0xd800 && last < 0xdc00
+  return term.slice(0, tears ? MAX_SEARCH_TERM - 1 : MAX_SEARCH_TERM).trimEnd()
+}
+
 /**
  * Turns what was asked into what ranking and retrieval compare. Queries repeat, so the last `capacity` distinct ones are kept
- * normalised and cut into terms.
+ * normalised and split into terms. Terms are those of the whole query; the search term that tokens and events carry is its beginning.
  */
 export function createQueryReader(capacity = 10_000) {
   const known = new Map<string, KnownQuery>()
@@ -45,7 +56,7 @@ export function createQueryReader(capacity = 10_000) {
     let found = known.get(query)
     if (!found) {
       const { searchTerm, queryTerms } = slateContext({ query, placement: asked.placement, atMs: nowMs })
-      found = { searchTerm, queryTerms, terms: termsOf(searchTerm) }
+      found = { searchTerm: cut(searchTerm), queryTerms, terms: termsOf(searchTerm) }
       if (known.size >= capacity) known.delete(known.keys().next().value!)
       known.set(query, found)
     }

@@ -231,7 +231,7 @@ export function createServe(deps: ServeDeps): Serve {
     const page = sell(ask, slate, candidates, predictions, degraded)
     for (const { reason } of page.losers) drops.counts[reason] = (drops.counts[reason] ?? 0) + 1
     lap('auction')
-    let slots = seal(ask, page.shown, predictions)
+    let slots = seal(ask, slate, page.shown, predictions)
     lap('seal')
     let { winners, losers } = page
     const recorded =
@@ -241,7 +241,7 @@ export function createServe(deps: ServeDeps): Serve {
       if (!degraded.includes('spool_full')) degraded.push('spool_full')
       // What cannot be recorded is not sold.
       if (winners.length > 0)
-        slots = seal(ask, pageOf(ask, slate, [], predictions, degraded).shown, predictions)
+        slots = seal(ask, slate, pageOf(ask, slate, [], predictions, degraded).shown, predictions)
       winners = []
       losers = []
     } else {
@@ -374,10 +374,15 @@ export function createServe(deps: ServeDeps): Serve {
     }
   }
 
-  function seal(ask: Ask, slots: readonly UnsealedSlot[], predictions: SlatePredictions): ServedSlot[] {
+  function seal(
+    ask: Ask,
+    slate: Slate,
+    slots: readonly UnsealedSlot[],
+    { modelVersion }: SlatePredictions,
+  ): ServedSlot[] {
     return sealSlots(
       slots,
-      { request: ask.request, modelVersion: predictions.modelVersion, anonymous: ask.anonymous },
+      { request: ask.request, slate, modelVersion, anonymous: ask.anonymous },
       deps.seal,
     )
   }
@@ -403,7 +408,6 @@ export function createServe(deps: ServeDeps): Serve {
         query: ask.query,
         sessionHash: ask.sessionHash,
       },
-      deps.index,
       deps.random,
     )
     try {

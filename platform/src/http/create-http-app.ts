@@ -57,7 +57,7 @@ const SANE_KEY = /^[\x21-\x7e]{1,256}$/
 export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   const { logger, ids, clock, verifyKey } = options
   const limiter = options.rateLimit && createRateLimiter(options.rateLimit, clock)
-  const duration = httpDurationOf(options.registry)
+  const observeDuration = createDurationObserver(options.registry)
   const known = createKnownAddresses()
 
   // Fastify's own type leaves the kind of server open, which no two of its declarations agree on; this is node:http's.
@@ -124,8 +124,10 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   })
 
   app.addHook('onResponse', (request, reply, done) => {
-    duration.observe(
-      { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) },
+    observeDuration(
+      request.method,
+      request.routeOptions.url ?? 'none',
+      reply.statusCode,
       reply.elapsedTime / 1000,
     )
     request.log.debug(
@@ -211,6 +213,21 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
       return
     }
     socket.end(rawProblemAnswer(unreadable(error), ids('request')), () => socket.destroy())
+  }
+}
+
+/** Finding a metric by its labels costs more than adding to it: each combination is found once. They are as few as routes and statuses. */
+function createDurationObserver(registry: Registry) {
+  const duration = httpDurationOf(registry)
+  const known = new Map<string, { observe(seconds: number): void }>()
+  return (method: string, route: string, status: number, seconds: number): void => {
+    const key = `${status} ${method} ${route}`
+    let labelled = known.get(key)
+    if (!labelled) {
+      labelled = duration.labels({ method, route, status: String(status) })
+      known.set(key, labelled)
+    }
+    labelled.observe(seconds)
   }
 }
 

@@ -38,10 +38,12 @@ export function postRank(app: App, { serve, publicUrl, timings }: PostRankDeps):
         body: rankBody,
         response: { 200: rankAnswer },
       },
-      validatorCompiler: ({ schema, httpPart, ...route }) =>
-        httpPart === 'body'
-          ? readBody
-          : zodValidatorCompiler({ schema: schema as unknown as z.ZodType, httpPart, ...route }),
+      validatorCompiler: ({ schema, httpPart, ...route }) => {
+        if (httpPart === 'body') return readBody
+        const validate = zodValidatorCompiler({ schema: schema as unknown as z.ZodType, httpPart, ...route })
+        // Nearly every request comes without a query string, and every field of it is optional.
+        return (value) => (isEmpty(value) ? { value } : validate(value))
+      },
     },
     async (request, reply) => {
       const explain = wantsExplanation(request.query, request.caller)
@@ -53,4 +55,9 @@ export function postRank(app: App, { serve, publicUrl, timings }: PostRankDeps):
       return reply.type('application/json; charset=utf-8').send(text as never)
     },
   )
+}
+
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false
+  return true
 }

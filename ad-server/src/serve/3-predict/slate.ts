@@ -1,5 +1,6 @@
 import type { SlateCandidate } from '@endcap/ranking'
 import type { AdIndex } from '../../index/ad-index.js'
+import type { IndexedListing } from '../../index/indexed-listing.js'
 import type { Candidate } from '../candidate.js'
 
 export interface OrganicResult {
@@ -7,16 +8,21 @@ export interface OrganicResult {
   readonly score: number
 }
 
+/** A listing of the slate, looked up once: every later step finds it here. */
+export interface SlateRow extends SlateCandidate {
+  readonly listing: IndexedListing | undefined
+}
+
 /** All listings that one request compares: the organic results in their order (each once), then ads that are not among them. */
 export interface Slate {
-  readonly rows: SlateCandidate[]
+  readonly rows: SlateRow[]
   readonly organicRows: number
   /** The row of each listing. */
   readonly rowOf: Map<string, number>
 }
 
 export function organicSlate(index: AdIndex, organic: readonly OrganicResult[]): Slate {
-  const rows: SlateCandidate[] = []
+  const rows: SlateRow[] = []
   const rowOf = new Map<string, number>()
   for (const { listingId, score } of organic) {
     if (rowOf.has(listingId)) continue

@@ -1,7 +1,6 @@
 import { EVENT_SCHEMA } from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
 import { type LossReason, qualityOf, type Ranked, scoreToFloat } from '../../domain/auction.js'
-import type { AdIndex } from '../../index/ad-index.js'
 import type { SlatePredictions } from '../3-predict/predict.js'
 import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
@@ -38,7 +37,7 @@ export interface AuctionFacts {
  * training sees exactly what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
  * Printed by hand: it is the largest thing that a request writes. `post-rank.test.ts` holds it against the schema.
  */
-export function printAuctionEvent(facts: AuctionFacts, index: AdIndex, random: () => number): string {
+export function printAuctionEvent(facts: AuctionFacts, random: () => number): string {
   const { request, slate, slots, predictions } = facts
   const { context } = request
   const losers = sample(facts.losers, LOSERS_LOGGED, random)
@@ -46,13 +45,12 @@ export function printAuctionEvent(facts: AuctionFacts, index: AdIndex, random: (
   let candidates = ''
   let at = 0
   const keepFeatures = (row: number): void => {
-    features.set(
-      predictions.features.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT),
-      at++ * FEATURE_COUNT,
-    )
+    const from = row * FEATURE_COUNT
+    for (let column = 0; column < FEATURE_COUNT; column++)
+      features[at++] = predictions.features[from + column]!
   }
   for (const slot of slots) {
-    candidates += `${candidates === '' ? '' : ','}${shownCandidate(slot, slate, predictions, index)}`
+    candidates += `${candidates === '' ? '' : ','}${shownCandidate(slot, slate, predictions)}`
     keepFeatures(slot.row)
   }
   for (const loss of losers) {
@@ -75,12 +73,7 @@ export function printAuctionEvent(facts: AuctionFacts, index: AdIndex, random: (
 
 const json = (value: unknown): string => JSON.stringify(value)
 
-function shownCandidate(
-  slot: ServedSlot,
-  slate: Slate,
-  predictions: SlatePredictions,
-  index: AdIndex,
-): string {
+function shownCandidate(slot: ServedSlot, slate: Slate, predictions: SlatePredictions): string {
   const { winner } = slot
   if (winner) {
     return `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"${winner.priceMicros}",${sponsoredFields(winner.ranked)},${organicFields(slate, slot.row)}}`
@@ -88,7 +81,7 @@ function shownCandidate(
   const pctr = predictions.pctr[slot.row]!
   return (
     `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"0","listingId":${json(slot.listingId)},` +
-    `"merchantId":${json(index.listing(slot.listingId)?.merchantId ?? '')},"sponsored":false,"campaignId":"","adId":"","pricing":"",` +
+    `"merchantId":${json(slate.rows[slot.row]!.listing?.merchantId ?? '')},"sponsored":false,"campaignId":"","adId":"","pricing":"",` +
     `"bidMicros":"0","pctr":${pctr},"pcvr":${predictions.pcvr[slot.row]!},"quality":${pctr},"score":0,${organicFields(slate, slot.row)}}`
   )
 }

@@ -1,6 +1,6 @@
 import type { SlotToken, TokenSealer } from '@endcap/contracts'
 import type { Winner } from '../../domain/auction.js'
-import type { AdIndex } from '../../index/ad-index.js'
+import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
 import type { Candidate } from '../candidate.js'
 import type { ServedSlot } from './served-slot.js'
@@ -12,7 +12,6 @@ const NONCE_BYTES = 12
 export interface SealDeps {
   readonly sealer: TokenSealer
   readonly randomBytes: (bytes: number) => Buffer
-  readonly index: AdIndex
 }
 
 export interface UnsealedSlot {
@@ -25,6 +24,7 @@ export interface UnsealedSlot {
 /** What the page's tokens say in common. */
 export interface TokenContext {
   readonly request: AdRequest
+  readonly slate: Slate
   readonly modelVersion: string
   readonly anonymous: boolean
 }
@@ -41,20 +41,13 @@ export function sealSlots(
     listingId: slot.listingId,
     row: slot.row,
     winner: slot.winner,
-    token: deps.sealer.seal(
-      tokenOf(slot, context, deps.index),
-      nonces.subarray(i * NONCE_BYTES, (i + 1) * NONCE_BYTES),
-    ),
+    token: deps.sealer.seal(tokenOf(slot, context), nonces.subarray(i * NONCE_BYTES, (i + 1) * NONCE_BYTES)),
   }))
 }
 
-function tokenOf(
-  slot: UnsealedSlot,
-  { request, modelVersion, anonymous }: TokenContext,
-  index: AdIndex,
-): SlotToken {
+function tokenOf(slot: UnsealedSlot, { request, slate, modelVersion, anonymous }: TokenContext): SlotToken {
   const { winner } = slot
-  const listing = winner ? winner.ranked.bidder.listing : index.listing(slot.listingId)
+  const { listing } = slate.rows[slot.row]!
   return {
     auctionId: request.auctionId,
     position: slot.position,
