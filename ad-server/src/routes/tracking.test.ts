@@ -99,6 +99,31 @@ describe('GET /t/i/{token}', () => {
   })
 })
 
+describe('a token', () => {
+  it('is shorter than every route takes, whatever the query and the ids; the term in it is whole characters', async () => {
+    const id = '靴'.repeat(128)
+    for (const query of ['\ufdfa'.repeat(500), 'a'.concat('\u{20000}'.repeat(249)), '靴'.repeat(500)]) {
+      const [slot] = await slotsOf({
+        query,
+        organic: [{ listingId: id, score: 1 }],
+        slots: { total: 1, sponsored: [] },
+        customer: { id },
+      })
+      expect(slot!.token.length).toBeLessThan(4096)
+      const opened = sealer.open(slot!.token)
+      if (!opened.ok) throw new Error(opened.reason)
+      expect(opened.token.listingId).toBe(id)
+      expect(opened.token.searchTerm.length).toBeGreaterThan(190)
+      expect(opened.token.searchTerm.length).toBeLessThanOrEqual(200)
+      expect(opened.token.searchTerm).not.toMatch(/\p{Cs}/u)
+    }
+    const [ad] = await slotsOf({ query: `red shoes ${'\ufdfa'.repeat(490)}` })
+    expect(ad!.clickUrl.length).toBeLessThan(8192)
+    expect((await ads.get(pathOf(ad!.impressionUrl))).statusCode).toBe(200)
+    expect((await ads.get(pathOf(ad!.clickUrl))).statusCode).toBe(302)
+  })
+})
+
 describe('GET /t/c/{token}', () => {
   it('302 to the listing’s own address, whatever the request says; the click is durable', async () => {
     const [slot] = await slotsOf()

@@ -299,6 +299,25 @@ describe('POST /v1/campaigns/{id}/{activate,pause,archive}', () => {
     ])
   })
 
+  it('422: a field is refused by its path and changes nothing; an empty body or none is fine', async () => {
+    const { id } = (await create(bodyFor(await shop()))).body
+    for (const action of ['activate', 'pause', 'archive']) {
+      const answer = await api.call<{ errors: unknown }>(
+        api.operator,
+        'POST',
+        `/v1/campaigns/${id}/${action}`,
+        { bid: '9' },
+      )
+      expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: '/bid' }] } })
+    }
+    expect((await get(id)).status).toBe('draft')
+    const url = `/v1/campaigns/${id}/activate`
+    const typed = { authorization: `Bearer ${api.operator}`, 'content-type': 'application/json' }
+    expect((await api.app.inject({ method: 'POST', url, headers: typed })).statusCode).toBe(200)
+    expect((await api.call(api.operator, 'POST', url, {})).status).toBe(200)
+    expect((await act(id, 'pause')).status).toBe(200)
+  })
+
   it('409: an archived campaign stays archived and unchanged; a draft has nothing to pause', async () => {
     const { id } = (await create(bodyFor(await shop()))).body
     expect(await act(id, 'pause')).toMatchObject({ status: 409, body: { code: 'conflict' } })

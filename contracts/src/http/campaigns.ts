@@ -165,6 +165,8 @@ export const patchCampaignBody = z
   .partial()
   .refine(endsAfterStart.check, endsAfterStart.problem)
 export type PatchCampaignBody = z.infer<typeof patchCampaignBody>
+/** Activating, pausing and archiving take no fields; the body may be absent. */
+export const campaignActionBody = z.strictObject({}).nullish()
 /** Why a campaign gets no impressions; null while nothing stands in its way. */
 export const NOT_SERVING_REASONS = [
   'draft',

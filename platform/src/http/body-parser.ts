@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { EndcapError, type FieldError, jsonPointer } from '@endcap/contracts'
 import type { FastifyRequest } from 'fastify'
+import type { z } from 'zod'
 import type { App } from './app.js'
 
 const MAX_REPORTED = 20
@@ -15,7 +16,7 @@ export function useJsonBodies(app: App): void {
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    if (bytes.length === 0 && !request.routeOptions.schema?.body) {
+    if (bytes.length === 0 && takesNoBody(request)) {
       done(null, undefined)
       return
     }
@@ -40,6 +41,11 @@ export function useJsonBodies(app: App): void {
 
 /** Unstorable text can only come from an escape, as can a hidden name, so that one search lets nearly every body through. */
 const SUSPICIOUS = /\\u|"__proto__"|"constructor"/
+
+function takesNoBody(request: FastifyRequest): boolean {
+  const schema = request.routeOptions.schema?.body as z.ZodType | undefined
+  return !schema || schema.safeParse(undefined).success
+}
 
 function namesOtherCharset(request: FastifyRequest): boolean {
   const contentType = request.headers['content-type']

@@ -1,4 +1,4 @@
-import { campaign } from '@endcap/contracts'
+import { campaign, campaignActionBody } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import type { CampaignAction } from '../../domain/campaign.js'
@@ -21,6 +21,7 @@ export function postCampaignAction(action: CampaignAction) {
           summary: SUMMARIES[action],
           tags: ['campaigns'],
           params: idParams,
+          body: campaignActionBody,
           response: { 200: campaign },
         },
       },
