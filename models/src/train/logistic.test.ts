@@ -128,7 +128,7 @@ describe('logistic regression', () => {
           const data = {
             rows: rows.length,
             columns: 2,
-            features: Float32Array.from(rows.flatMap(([first, second]) => [first, second])),
+            features: Float32Array.from(rows.flat()),
             labels: Uint8Array.from(rows, ([, , clicked]) => Number(clicked)),
           }
           const model = fitLogistic(data, { l2 })
