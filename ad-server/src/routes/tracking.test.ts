@@ -99,6 +99,17 @@ describe('GET /t/i/{token}', () => {
   })
 })
 
+it('the documentation shows what an item must be, and what redirects and pixels answer', async () => {
+  const { paths } = (await ads.get('/openapi.json')).json()
+  const itemOf = (path: string, list: string) =>
+    paths[path].post.requestBody.content['application/json'].schema.properties[list].items
+  expect(itemOf('/v1/events', 'events').required).toEqual(['id', 'type', 'occurredAt', 'token'])
+  expect(itemOf('/v1/auctions', 'auctions').required).toEqual(['placement', 'slots'])
+  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '404', 'default'])
+  expect(paths['/t/i/{token}'].get.responses['200'].content).toHaveProperty('image/gif')
+  expect(paths['/t/i/{token}'].get.responses['404'].content).toHaveProperty('application/problem+json')
+})
+
 describe('a token', () => {
   it('is shorter than every route takes, whatever the query and the ids; the term in it is whole characters', async () => {
     const id = '靴'.repeat(128)

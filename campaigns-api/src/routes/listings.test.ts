@@ -17,6 +17,15 @@ const statuses = async (items: readonly unknown[], key = api.operator) =>
 const announced = async (id: string) =>
   (await api.changes()).filter((change) => change.kind === 'listing' && change.id === id)
 
+it('the documentation shows what a listing must be', async () => {
+  const { paths } = (await api.app.inject('/openapi.json')).json()
+  const { schema } = paths['/v1/listings'].put.requestBody.content['application/json']
+  expect(schema.properties.items.items.properties).toMatchObject({
+    title: { maxLength: 500 },
+    attributes: { type: 'object' },
+  })
+})
+
 describe('PUT /v1/listings', () => {
   it('an item with text that cannot be stored, or a hostile name, is rejected alone with its path', async () => {
     const merchantId = await api.merchant()

@@ -15,6 +15,7 @@ import {
   timeZone,
 } from '../scalars.js'
 import { scope } from '../scopes.js'
+import { itemOf } from './common.js'
 
 const name = text(200)
 
@@ -77,7 +78,7 @@ export const listingInput = z.strictObject({
 })
 export type ListingInput = z.infer<typeof listingInput>
 /** Items are checked one by one, so that one bad item fails alone. */
-export const putListingsBody = z.strictObject({ items: z.array(z.unknown()).min(1).max(1000) })
+export const putListingsBody = z.strictObject({ items: z.array(itemOf(listingInput)).min(1).max(1000) })
 export const putListingsAnswer = z.object({
   results: z.array(
     z.object({

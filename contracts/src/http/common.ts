@@ -16,3 +16,9 @@ export const problem = z.object({
   requestId: z.string(),
   errors: z.array(z.object({ path: z.string(), message: z.string() })),
 })
+
+/** An item that its handler checks against `schema` by itself: here it may be anything, and the documentation shows the schema. */
+export function itemOf(schema: z.ZodType): z.ZodUnknown {
+  const { $schema: _, ...described } = z.toJSONSchema(schema, { io: 'input' })
+  return z.unknown().meta(described)
+}

@@ -12,6 +12,7 @@ import {
   storableText,
   unbrokenText,
 } from '../scalars.js'
+import { itemOf } from './common.js'
 
 const MAX_QUERY = 500
 // A hot field: the body as a whole is searched for broken text before.
@@ -109,7 +110,7 @@ export const auctionInput = z.strictObject({
 export type AuctionInput = z.infer<typeof auctionInput>
 /** Auctions are checked one by one, so that one bad auction fails alone. */
 export const auctionsBody = z.strictObject({
-  auctions: z.array(z.unknown()).min(1).max(5),
+  auctions: z.array(itemOf(auctionInput)).min(1).max(5),
   customer: customer.optional(),
 })
 export const auctionWinner = z.object({
@@ -154,7 +155,7 @@ export const eventInput = z.strictObject({
 })
 export type EventInput = z.infer<typeof eventInput>
 /** Events are checked one by one; a bad one is rejected alone. */
-export const eventsBody = z.strictObject({ events: z.array(z.unknown()).min(1).max(500) })
+export const eventsBody = z.strictObject({ events: z.array(itemOf(eventInput)).min(1).max(500) })
 export const eventsAnswer = z.object({
   accepted: z.int(),
   duplicates: z.int(),

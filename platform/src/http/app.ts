@@ -17,6 +17,12 @@ export type App = FastifyInstance<
   ZodTypeProvider
 >
 
+export interface DocumentedAnswer {
+  readonly description: string
+  /** None: the answer has no body. A problem document has `application/problem+json`. */
+  readonly contentType?: string
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
@@ -27,6 +33,8 @@ declare module 'fastify' {
      * that cannot be stored: the schemas of the envelope and of the items must refuse it.
      */
     itemwise?: boolean
+    /** Answers that no schema describes, by status: for the documentation only. */
+    answers?: Readonly<Record<number, DocumentedAnswer>>
   }
   interface FastifyRequest {
     /** Set on every route that is not public. */

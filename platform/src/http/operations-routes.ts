@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import { z } from 'zod'
 import { scrubSecrets } from '../logging/scrub-secrets.js'
 import { publicAccess, scopes } from './access.js'
 import type { App } from './app.js'
@@ -11,6 +12,12 @@ export interface OperationsDeps {
   readonly registry: Registry
   readonly readiness: Readiness
 }
+
+const alive = z.object({ ok: z.boolean(), service: z.string() })
+const ready = alive.extend({
+  dependencies: z.record(z.string(), z.object({ ok: z.boolean(), reason: z.string().optional() })),
+})
+const TAGS = ['operations']
 
 /** `/livez`, `/readyz` and `/metrics`: what runs the process asks these. They answer however busy it is. */
 export function useOperationsRoutes(app: App, { service, registry, readiness }: OperationsDeps): void {
@@ -29,9 +36,15 @@ export function useOperationsRoutes(app: App, { service, registry, readiness }: 
     return asking
   }
 
-  app.get('/livez', { config: openToAll, schema: { hide: true } }, () => ({ ok: true, service }))
+  const livez = { summary: 'Whether the process runs', tags: TAGS, response: { 200: alive } }
+  app.get('/livez', { config: openToAll, schema: livez }, () => ({ ok: true, service }))
 
-  app.get('/readyz', { config: openToAll, schema: { hide: true } }, async (_request, reply) => {
+  const readyz = {
+    summary: 'Whether the process can work, and what it waits for',
+    tags: TAGS,
+    response: { 200: ready, 503: ready },
+  }
+  app.get('/readyz', { config: openToAll, schema: readyz }, async (_request, reply) => {
     const reasons = await askOnce()
     if (stopping) reasons.http = 'stopping'
     const dependencies = Object.fromEntries(
@@ -49,7 +62,16 @@ export function useOperationsRoutes(app: App, { service, registry, readiness }: 
 
   app.get(
     '/metrics',
-    { config: { access: scopes('operator'), unlimited: true }, schema: { hide: true } },
+    {
+      config: {
+        access: scopes('operator'),
+        unlimited: true,
+        answers: {
+          200: { description: 'Metrics in the text format of Prometheus', contentType: 'text/plain' },
+        },
+      },
+      schema: { summary: 'Metrics of the process', tags: TAGS },
+    },
     async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   )
 }

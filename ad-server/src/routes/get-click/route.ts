@@ -20,7 +20,13 @@ export function getClick(app: App, { sealer, index, track }: GetClickDeps): void
     {
       // A HEAD request is a link being checked, not a click.
       exposeHeadRoute: false,
-      config: { access: publicAccess },
+      config: {
+        access: publicAccess,
+        answers: {
+          302: { description: 'To the page of the listing' },
+          404: { description: 'No such slot, or no such listing', contentType: 'application/problem+json' },
+        },
+      },
       schema: { summary: 'Click redirect', tags: ['tracking'], params },
     },
     async (request, reply) => {

@@ -16,7 +16,13 @@ export function getImpression(app: App, { sealer, track }: { sealer: TokenSealer
     {
       // A HEAD request shows nobody anything.
       exposeHeadRoute: false,
-      config: { access: publicAccess },
+      config: {
+        access: publicAccess,
+        answers: {
+          200: { description: 'A transparent GIF of one pixel', contentType: 'image/gif' },
+          404: { description: 'No such slot', contentType: 'application/problem+json' },
+        },
+      },
       schema: { summary: 'Impression pixel', tags: ['tracking'], params },
     },
     async (request, reply) => {
