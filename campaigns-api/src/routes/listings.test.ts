@@ -29,7 +29,7 @@ it('the documentation shows what a listing must be', async () => {
 describe('PUT /v1/listings', () => {
   it('an item with text that cannot be stored, or a hostile name, is rejected alone with its path', async () => {
     const merchantId = await api.merchant()
-    const item = (id: string, extra: object) => listingItem(id, merchantId, extra)
+    const item = (id: string, extra: Record<string, unknown>) => listingItem(id, merchantId, extra)
     const { status, body } = await put([
       item('fit', {}),
       item('nul', { title: 'a\u0000' }),
