@@ -6,8 +6,8 @@ export default defineConfig({
     // chdb allows one data directory per process, so every test file gets a process of its own.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
     teardownTimeout: 20_000,
   },
 })

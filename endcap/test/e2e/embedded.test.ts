@@ -44,5 +44,5 @@ describe('all roles in one process, every server embedded', () => {
     })
     expect(await server?.stop()).toBe(0)
     expect(await processesOn(dir)).toEqual([])
-  }, 360_000)
+  }, 900_000)
 })

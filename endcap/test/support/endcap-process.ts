@@ -22,7 +22,7 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 120_000
 
 const running = new Set<ChildProcess>()
 // A test process that dies must not leave others behind.
