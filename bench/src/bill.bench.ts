@@ -1,6 +1,6 @@
 /**
  * Charges a second that billing settles (verdict, charge, two ledger entries, counters, wallet, outbox, offset), against the same charge and
- * ledger rows inserted by one plain batched transaction a batch.
+ * ledger rows inserted by one plain batched transaction a batch. `--quick`: fewer, to see that it runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ import { startTestPostgres } from '@endcap/platform/testing'
 import { recordOf, seenAndClicked } from './clicks.js'
 import { machine, report, seconds, until } from './report.js'
 
-const CHARGES = Number(process.argv[2] ?? 40_000)
+const CHARGES = process.argv.includes('--quick') ? 2_000 : 40_000
 const MERCHANTS = 100
 const BATCH = 1_000
 

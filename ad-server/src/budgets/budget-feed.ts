@@ -46,7 +46,7 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
   const { state, clock, logger } = deps
   const pollMs = deps.pollMs ?? 500
   const staleAfterMs = deps.staleAfterMs ?? 10_000
-  let campaigns = new Map<string, CampaignSpend>()
+  let campaigns = new Map<string, { readonly text: string; readonly spend: CampaignSpend }>()
   let wallets = new Map<string, Micros>()
   let publishedAtMs: number | undefined
   let failing = false
@@ -62,8 +62,15 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
         state.hashGetAll(BUDGET_VIEW_KEY),
         state.hashGetAll(WALLET_VIEW_KEY),
       ])
-      campaigns = new Map([...budgets].map(([id, text]) => [id, parseSpend(text)]))
+      // Between two readings most campaigns have spent nothing.
+      const fresh = new Map(
+        [...budgets].map(([id, text]) => {
+          const known = campaigns.get(id)
+          return [id, known?.text === text ? known : { text, spend: parseSpend(text) }]
+        }),
+      )
       wallets = new Map([...balances].map(([id, text]) => [id, BigInt(text)]))
+      campaigns = fresh
       publishedAtMs = Number(published)
       if (failing) logger.info('the budget view can be read again')
       failing = false
@@ -106,7 +113,7 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
         : undefined,
     hasView: () => publishedAtMs !== undefined,
     isStale: () => failing || publishedAtMs === undefined || clock() - publishedAtMs > staleAfterMs,
-    campaign: (id) => campaigns.get(id),
+    campaign: (id) => campaigns.get(id)?.spend,
     walletMicros: (merchantId) => wallets.get(merchantId),
     refresh,
   }

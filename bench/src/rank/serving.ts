@@ -54,8 +54,11 @@ export async function startServing(
   }
   const state = createMemoryStateStore({ clock })
   await publishBudgets()
+  // As fresh as billing keeps it, with nothing new in it.
   const publishing = setInterval(() => {
-    publishBudgets().catch((error: unknown) => logger.error({ err: error }, 'budgets'))
+    state
+      .set(BUDGET_VIEW_PUBLISHED_KEY, String(clock()), 0)
+      .catch((error: unknown) => logger.error({ err: error }, 'budgets'))
   }, 1000)
   const registry = createMetrics({ service: 'bench' })
   const server = createAdServer({

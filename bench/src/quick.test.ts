@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+/** Runs a bench as `npm run bench` does and gives its lines. */
+async function run(...args: string[]): Promise<Record<string, unknown>[]> {
+  const script = fileURLToPath(new URL('../../scripts/bench.mjs', import.meta.url))
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const [out, errors, status] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  expect(status, errors).toBe(0)
+  return out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+const PATIENT = { timeout: 180_000 }
+const number = expect.any(Number)
+const numbers = (...names: string[]) => Object.fromEntries(names.map((name) => [name, number]))
+const STEPS = ['parse', 'retrieve', 'filter', 'features', 'predict', 'auction', 'seal', 'log', 'serialise']
+
+describe('the rank bench', () => {
+  it('prints the cost of a whole answer against its floor, the share of each step and a large index', PATIENT, async () => {
+    const [cpu, steps, index, ...more] = await run('rank', 'cpu', 'steps', 'index', '--quick')
+    expect(more).toEqual([])
+    expect(cpu).toMatchObject({
+      bench: 'rank',
+      organic: 100,
+      matchingAds: 50,
+      slots: 24,
+      modelVersion: 'mdl_bench',
+      ...numbers(
+        'cpuMicrosPerRequest',
+        'echoCpuMicros',
+        'modelCpuMicros',
+        'ratio',
+        'ratioLeast',
+        'ratioMost',
+      ),
+      ...numbers('sponsored', 'p50Ms', 'p99Ms'),
+    })
+    expect(cpu!.ratio).toBeGreaterThan(0)
+    expect(steps).toMatchObject({ bench: 'rank.steps', micros: numbers(...STEPS), share: numbers(...STEPS) })
+    const shares = Object.values(steps!.share as Record<string, number>)
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1)
+    expect(index).toMatchObject({
+      bench: 'rank.index',
+      ads: 10_000,
+      ...numbers('heapMiB', 'rssMiB', 'retrieve50P50Micros', 'retrieve50P99Micros', 'retrieve500P50Micros'),
+      ...numbers('retrieve500P99Micros'),
+    })
+  })
+})
