@@ -22,34 +22,42 @@ const numbers = (...names: string[]) => Object.fromEntries(names.map((name) => [
 const STEPS = ['parse', 'retrieve', 'filter', 'features', 'predict', 'auction', 'seal', 'log', 'serialise']
 
 describe('the rank bench', () => {
-  it('prints the cost of a whole answer against its floor, the share of each step and a large index', PATIENT, async () => {
-    const [cpu, steps, index, ...more] = await run('rank', 'cpu', 'steps', 'index', '--quick')
-    expect(more).toEqual([])
-    expect(cpu).toMatchObject({
-      bench: 'rank',
-      organic: 100,
-      matchingAds: 50,
-      slots: 24,
-      modelVersion: 'mdl_bench',
-      ...numbers(
-        'cpuMicrosPerRequest',
-        'echoCpuMicros',
-        'modelCpuMicros',
-        'ratio',
-        'ratioLeast',
-        'ratioMost',
-      ),
-      ...numbers('sponsored', 'p50Ms', 'p99Ms'),
-    })
-    expect(cpu!.ratio).toBeGreaterThan(0)
-    expect(steps).toMatchObject({ bench: 'rank.steps', micros: numbers(...STEPS), share: numbers(...STEPS) })
-    const shares = Object.values(steps!.share as Record<string, number>)
-    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1)
-    expect(index).toMatchObject({
-      bench: 'rank.index',
-      ads: 10_000,
-      ...numbers('heapMiB', 'rssMiB', 'retrieve50P50Micros', 'retrieve50P99Micros', 'retrieve500P50Micros'),
-      ...numbers('retrieve500P99Micros'),
-    })
-  })
+  it(
+    'prints the cost of a whole answer against its floor, the share of each step and a large index',
+    PATIENT,
+    async () => {
+      const [cpu, steps, index, ...more] = await run('rank', 'cpu', 'steps', 'index', '--quick')
+      expect(more).toEqual([])
+      expect(cpu).toMatchObject({
+        bench: 'rank',
+        organic: 100,
+        matchingAds: 50,
+        slots: 24,
+        modelVersion: 'mdl_bench',
+        ...numbers(
+          'cpuMicrosPerRequest',
+          'echoCpuMicros',
+          'modelCpuMicros',
+          'ratio',
+          'ratioLeast',
+          'ratioMost',
+        ),
+        ...numbers('sponsored', 'p50Ms', 'p99Ms'),
+      })
+      expect(cpu!.ratio).toBeGreaterThan(0)
+      expect(steps).toMatchObject({
+        bench: 'rank.steps',
+        micros: numbers(...STEPS),
+        share: numbers(...STEPS),
+      })
+      const shares = Object.values(steps!.share as Record<string, number>)
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1)
+      expect(index).toMatchObject({
+        bench: 'rank.index',
+        ads: 10_000,
+        ...numbers('heapMiB', 'rssMiB', 'retrieve50P50Micros', 'retrieve50P99Micros', 'retrieve500P50Micros'),
+        ...numbers('retrieve500P99Micros'),
+      })
+    },
+  )
 })
