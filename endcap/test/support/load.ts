@@ -29,6 +29,8 @@ const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 const RETRY_PAUSE_MS = 50
 const DEPOSIT_PAUSE_MS = 100
+/** Between the visits of a worker: processes that come back want the processor too. */
+const THINK_MS = 25
 
 export interface LoadSetup {
   readonly merchants: number
@@ -253,7 +255,12 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
   }
 
   const workers = [
-    ...Array.from({ length: options.workers }, (_, worker) => repeat(worker, visit)),
+    ...Array.from({ length: options.workers }, (_, worker) =>
+      repeat(worker, async (random, name) => {
+        await visit(random, name)
+        await new Promise((wake) => setTimeout(wake, THINK_MS))
+      }),
+    ),
     repeat(options.workers, payIn),
   ]
 
