@@ -53,8 +53,20 @@ describe('the endcap command', () => {
     const { code, stdout, stderr } = await runEndcap(args)
     expect(stderr).toContain(sentence)
     expect(stderr).not.toMatch(/\n\s+at /)
-    expect(stdout).toBe('')
+    if (!args.includes('--json')) expect(stdout).toBe('')
     expect(code).toBe(2)
+  })
+
+  it('prints a document with --json even where it refuses', async () => {
+    const { code, stdout } = await runEndcap(['replay', 'obd', '/nowhere', '--json'])
+    expect(JSON.parse(stdout)).toEqual({
+      ok: false,
+      error: expect.stringContaining('is missing'),
+      exitCode: 2,
+    })
+    expect(code).toBe(2)
+    const unknown = await runEndcap(['train', '--json', '--wrong'])
+    expect(JSON.parse(unknown.stdout)).toMatchObject({ ok: false, exitCode: 2 })
   })
 })
 

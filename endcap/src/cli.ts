@@ -1,7 +1,7 @@
 import { EndcapError } from '@endcap/contracts'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from './commands/options.js'
-import { say } from './output/print.js'
+import { hasPrintedJson, printJson, say } from './output/print.js'
 
 type AddCommand = (program: Command) => void
 
@@ -48,13 +48,16 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' })
     return Number(process.exitCode ?? EXIT_OK)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE
-    if (isUsage(error)) {
-      say(`endcap: ${error.message}`)
-      return EXIT_USAGE
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_OK
+    const code = error instanceof CommanderError || isUsage(error) ? EXIT_USAGE : EXIT_FAILED
+    const message = error instanceof Error ? error.message : String(error)
+    // Commander has said on stderr what is wrong with the arguments.
+    if (!(error instanceof CommanderError)) {
+      say(`endcap: ${code === EXIT_FAILED && error instanceof Error ? (error.stack ?? message) : message}`)
     }
-    say(`endcap: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-    return EXIT_FAILED
+    // Whoever reads a document gets one, whatever went wrong.
+    if (args.includes('--json') && !hasPrintedJson()) printJson({ ok: false, error: message, exitCode: code })
+    return code
   }
 }
 

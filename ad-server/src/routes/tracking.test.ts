@@ -175,11 +175,18 @@ describe('GET /t/c/{token}', () => {
     expect(metrics).toMatch(/endcap_interactions_lost_total\{[^}]*type="click"[^}]*\} 1/)
     expect(metrics).toMatch(/endcap_interactions_lost_total\{[^}]*type="impression"[^}]*\} 1/)
   })
-  it('does not count HEAD requests', async () => {
+  it('answers HEAD as GET, and does not count it', async () => {
     const [slot] = await slotsOf()
     const before = (await recorded()).length
     const head = await ads.app.inject({ method: 'HEAD', url: pathOf(slot!.clickUrl) })
-    expect(head.statusCode).toBeGreaterThanOrEqual(400)
+    expect(head.statusCode).toBe(302)
+    expect(head.headers.location).toBe((await ads.get(pathOf(slot!.clickUrl))).headers.location)
+    expect((await ads.app.inject({ method: 'HEAD', url: pathOf(slot!.impressionUrl) })).statusCode).toBe(200)
+    expect(await recorded()).toHaveLength(before + 1)
+  })
+  it('404: HEAD of a bad token', async () => {
+    const before = (await recorded()).length
+    expect((await ads.app.inject({ method: 'HEAD', url: '/t/c/forged' })).statusCode).toBe(404)
     expect(await recorded()).toHaveLength(before)
   })
 })

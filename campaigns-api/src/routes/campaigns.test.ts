@@ -142,9 +142,17 @@ describe('POST /v1/campaigns', () => {
   it("404: for another merchant, with one's own key", async () => {
     const owner = await shop()
     const key = await api.key(`merchant:${owner.merchantId}`)
-    expect((await create(bodyFor(await shop()), key)).status).toBe(404)
+    const refused = await create(bodyFor(await shop()), key)
+    expect(refused.status).toBe(404)
+    expect(refused.body.errors).toEqual([{ path: '/merchantId', message: 'there is no such merchant' }])
     expect((await create(bodyFor(owner), key)).status).toBe(201)
   })
+})
+
+it('documents that actions need no body, and creating does', async () => {
+  const { paths } = (await api.app.inject('/openapi.json')).json()
+  expect(paths['/v1/campaigns/{id}/pause'].post.requestBody.required).toBe(false)
+  expect(paths['/v1/campaigns'].post.requestBody.required).toBe(true)
 })
 
 describe('GET /v1/campaigns', () => {

@@ -1,5 +1,11 @@
+let printedJson = false
+
+/** Whether this process has printed its document. */
+export const hasPrintedJson = (): boolean => printedJson
+
 /** `--json`: exactly one JSON document on stdout; everything else goes to stderr. */
 export function printJson(document: unknown): void {
+  printedJson = true
   process.stdout.write(
     `${JSON.stringify(document, (_, value) => (typeof value === 'bigint' ? value.toString() : value))}\n`,
   )

@@ -93,6 +93,11 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
       if (creates) transformed.schema.headers = IDEMPOTENCY_HEADERS
       return transformed
     },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject
+      markOptionalBodies(document.openapiObject.paths as Paths)
+      return document.openapiObject
+    },
   })
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
@@ -100,4 +105,21 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
     uiConfig: { deepLinking: true },
   })
   app.get('/openapi.json', { config: { access: publicAccess }, schema: { hide: true } }, () => app.swagger())
+}
+
+type Schema = { readonly type?: string; readonly anyOf?: readonly Schema[] }
+type Operation = {
+  requestBody?: { required?: boolean; content: Readonly<Record<string, { readonly schema?: Schema }>> }
+}
+type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>
+
+/** A body that may be null may be left out. */
+function markOptionalBodies(paths: Paths): void {
+  for (const operations of Object.values(paths)) {
+    for (const { requestBody } of Object.values(operations)) {
+      const schemas = Object.values(requestBody?.content ?? {})
+      if (requestBody && schemas.some(({ schema }) => schema?.anyOf?.some(({ type }) => type === 'null')))
+        requestBody.required = false
+    }
+  }
 }

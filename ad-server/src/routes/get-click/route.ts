@@ -13,13 +13,11 @@ export interface GetClickDeps {
   readonly track: Track
 }
 
-/** `GET /t/c/{token}`: counts a click and sends the shopper to the listing's own address, never elsewhere. */
+/** `GET /t/c/{token}`: counts a click and sends the shopper to the listing's own address, never elsewhere. HEAD only checks the link. */
 export function getClick(app: App, { sealer, index, track }: GetClickDeps): void {
   app.get(
     '/t/c/:token',
     {
-      // A HEAD request is a link being checked, not a click.
-      exposeHeadRoute: false,
       config: {
         access: publicAccess,
         answers: {
@@ -35,7 +33,7 @@ export function getClick(app: App, { sealer, index, track }: GetClickDeps): void
       if (!opened.ok) throw new EndcapError('not_found', 'There is no such slot.')
       const target = targetOf(index.listing(opened.token.listingId)?.url)
       if (target === undefined) throw new EndcapError('not_found', 'The listing has no page here.')
-      await track.browser('click', sealed, opened.token, visitOf(request))
+      if (request.method !== 'HEAD') await track.browser('click', sealed, opened.token, visitOf(request))
       return reply.header('cache-control', 'no-store').redirect(target, 302)
     },
   )

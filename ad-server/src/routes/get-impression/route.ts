@@ -9,13 +9,11 @@ export const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAA
 
 const params = z.object({ token: z.string() })
 
-/** `GET /t/i/{token}`: the impression pixel. */
+/** `GET /t/i/{token}`: the impression pixel. HEAD shows nobody anything, and counts nothing. */
 export function getImpression(app: App, { sealer, track }: { sealer: TokenSealer; track: Track }): void {
   app.get(
     '/t/i/:token',
     {
-      // A HEAD request shows nobody anything.
-      exposeHeadRoute: false,
       config: {
         access: publicAccess,
         answers: {
@@ -29,7 +27,7 @@ export function getImpression(app: App, { sealer, track }: { sealer: TokenSealer
       const { token: sealed } = request.params
       const opened = sealer.open(sealed)
       if (!opened.ok) throw new EndcapError('not_found', 'There is no such slot.')
-      await track.browser('impression', sealed, opened.token, visitOf(request))
+      if (request.method !== 'HEAD') await track.browser('impression', sealed, opened.token, visitOf(request))
       return reply.type('image/gif').header('cache-control', 'no-store').send(PIXEL)
     },
   )

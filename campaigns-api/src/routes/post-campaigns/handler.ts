@@ -15,7 +15,7 @@ export async function createCampaign(
   caller: Caller,
   body: CreateCampaignBody,
 ): Promise<Campaign> {
-  const { id: merchantId } = await visibleMerchant(tx, caller, body.merchantId)
+  const { id: merchantId } = await visibleMerchant(tx, caller, body.merchantId, '/merchantId')
   const settings = settingsOf(body)
   refuseIfAny([...settingsProblems(settings), ...(await problemsOfListings(tx, merchantId, body.listings))])
   const now = new Date(deps.clock())
