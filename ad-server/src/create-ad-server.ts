@@ -9,6 +9,7 @@ import type { StateStore } from '@endcap/platform/state-store'
 import { createPredictorHost } from '@endcap/ranking'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import { Accounts } from './budgets/accounts.js'
 import { createBudgetFeed } from './budgets/budget-feed.js'
 import { InFlightSpend } from './budgets/in-flight.js'
 import { AdIndex } from './index/ad-index.js'
@@ -22,6 +23,7 @@ import { postEvents } from './routes/post-events/route.js'
 import { postRank } from './routes/post-rank/route.js'
 import { createFeatureBuffers } from './serve/3-predict/feature-buffers.js'
 import { createFrequencyCaps } from './serve/frequency-caps.js'
+import { createRandomPool } from './serve/random-pool.js'
 import { DEFAULT_RULES, type ServingRules } from './serve/rules.js'
 import { createServe } from './serve/serve.js'
 import type { Timings } from './serve/timings.js'
@@ -70,7 +72,8 @@ export function createAdServer(deps: AdServerDeps): AdServer {
   const { clock, ids, logger, registry, sink, state, identityKey } = deps
   const publicUrl = deps.publicUrl.replace(/\/+$/, '')
   const sealer = createTokenSealer(deps.tokenKeys)
-  const index = new AdIndex()
+  const accounts = new Accounts()
+  const index = new AdIndex(accounts)
   const invalidChanges = counterOf(registry, {
     name: 'endcap_changes_invalid_total',
     help: 'Records of the change feed that were not understood',
@@ -84,7 +87,7 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     logger,
     onInvalid: () => invalidChanges.inc(),
   })
-  const budgets = createBudgetFeed({ state, clock, logger })
+  const budgets = createBudgetFeed({ state, accounts, clock, logger })
   const host = createPredictorHost({
     clock,
     timeoutMs: deps.predictTimeoutMs ?? PREDICT_TIMEOUT_MS,
@@ -99,7 +102,7 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     inFlight: new InFlightSpend(),
     caps,
     predict: { host, stats: models.stats, buffers: createFeatureBuffers() },
-    seal: { sealer, randomBytes: deps.randomBytes },
+    seal: { sealer, randomBytes: createRandomPool(deps.randomBytes) },
     sink,
     identityKey,
     rules: { ...DEFAULT_RULES, ...deps.rules },

@@ -39,8 +39,9 @@ export const auctionCandidate = z.looseObject({
   priceMicros: microsString.default('0'),
   pctr: z.number(),
   pcvr: z.number(),
-  quality: z.number(),
-  score: z.number(),
+  /** As the auction weighed and ranked it; 0 for an organic slot, which is not for sale. */
+  quality: z.number().default(0),
+  score: z.number().default(0),
   organicScore: z.number().nullable().default(null),
   /** 1-based rank among the request's organic results; 0 when it was not one. */
   organicRank: z.int().min(0).default(0),

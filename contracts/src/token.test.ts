@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createTokenSealer, parseTokenKeys, type SlotToken } from './token.js'
+import {
+  createTokenSealer,
+  type OrganicSlotFacts,
+  PAGE_RANDOM_BYTES,
+  type PageFacts,
+  parseTokenKeys,
+  type SlotToken,
+} from './token.js'
 
 const key = (id: string) => ({ id, secret: randomBytes(32) })
 const token: SlotToken = {
@@ -73,6 +80,76 @@ describe('slot tokens', () => {
       expect(createTokenSealer([key('a')]).open(text).ok).toBe(false)
     },
   )
+})
+
+describe('tokens of organic slots', () => {
+  const page: PageFacts = {
+    auctionId: 'auc_1',
+    placement: 'search',
+    searchTerm: '靴 "red"',
+    device: 'mobile',
+    modelVersion: 'mdl_1',
+    issuedAtMs: 1_767_600_000_000,
+    expiresAtMs: 1_767_686_400_000,
+    customerHash: 'c'.repeat(22),
+    anonymous: true,
+  }
+  const slot: OrganicSlotFacts = { position: 3, listingId: '靴-1', merchantId: 'mer_1', currency: 'EUR' }
+  const sealed = (sealer = createTokenSealer([key('a')])) =>
+    sealer.sealPage(page, randomBytes(PAGE_RANDOM_BYTES))(slot)
+
+  it('come back as they were sealed', () => {
+    const sealer = createTokenSealer([key('a')])
+    const organic = { sponsored: false, campaignId: '', adId: '', pricing: '', priceMicros: 0n }
+    expect(sealer.open(sealed(sealer))).toEqual({ ok: true, token: { ...page, ...slot, ...organic } })
+  })
+
+  it('show nothing of the customer, the query or the model', () => {
+    const text = sealed()
+      .split('.')
+      .map((part) => Buffer.from(part, 'base64url').toString('latin1'))
+      .join()
+    expect(text).not.toMatch(/auc_1|mdl_1|red|ccc/)
+  })
+
+  it('do not open with a slot or a page of another token, even of the same auction', () => {
+    const sealer = createTokenSealer([key('a')])
+    const [ours, theirs] = [sealed(sealer).split('.'), sealed(sealer).split('.')]
+    const other = sealer
+      .sealPage(
+        page,
+        randomBytes(PAGE_RANDOM_BYTES),
+      )({ ...slot, position: 4 })
+      .split('.')
+    for (const parts of [
+      [ours[0], other[1], ours[2]],
+      [theirs[0], ours[1], ours[2]],
+      [ours[0], other[1], other[2]],
+    ]) {
+      expect(sealer.open(parts.join('.'))).toEqual({ ok: false, reason: 'forged' })
+    }
+    expect(sealer.open(ours[0]!).ok).toBe(false)
+  })
+
+  it('do not open once any character has changed or is missing', () => {
+    const sealer = createTokenSealer([key('a')])
+    const text = sealed(sealer)
+    fc.assert(
+      fc.property(fc.nat(text.length - 1), fc.constantFrom(...'AZaz09-_.'), (index, character) => {
+        fc.pre(text[index] !== character)
+        expect(sealer.open(text.slice(0, index) + character + text.slice(index + 1)).ok).toBe(false)
+      }),
+    )
+    for (let length = 0; length < text.length; length++)
+      expect(sealer.open(text.slice(0, length)).ok).toBe(false)
+  })
+
+  it('open with an older key after rotation, and not after the key is gone', () => {
+    const [older, newer] = [key('2026-01'), key('2026-02')]
+    const text = sealed(createTokenSealer([older]))
+    expect(createTokenSealer([newer, older]).open(text).ok).toBe(true)
+    expect(createTokenSealer([newer]).open(text)).toEqual({ ok: false, reason: 'unknown_key' })
+  })
 })
 
 describe('token keys', () => {

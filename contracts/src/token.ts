@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hash, timingSafeEqual } from 'node:crypto'
 import { PRICINGS, type Pricing } from './entities.js'
 import type { Micros } from './money.js'
 
@@ -23,9 +23,9 @@ export interface SlotToken {
   readonly issuedAtMs: number
   readonly expiresAtMs: number
   /** Keyed hash of the customer the slot was made for, so that a pixel or redirect can be attributed; '' or absent: unknown. */
-  readonly customerHash?: string
+  readonly customerHash?: string | undefined
   /** The shopper refused to be recognised: nothing about them may be kept with an interaction. */
-  readonly anonymous?: boolean
+  readonly anonymous?: boolean | undefined
 }
 
 export interface TokenKey {
@@ -39,57 +39,90 @@ export type OpenedToken =
   | { readonly ok: true; readonly token: SlotToken }
   | { readonly ok: false; readonly reason: 'malformed' | 'unknown_key' | 'forged' }
 
+/** What all tokens of one page say alike. */
+export type PageFacts = Omit<
+  SlotToken,
+  | 'position'
+  | 'listingId'
+  | 'merchantId'
+  | 'currency'
+  | 'sponsored'
+  | 'campaignId'
+  | 'adId'
+  | 'pricing'
+  | 'priceMicros'
+>
+
+/** What the token of an organic slot says besides: nothing that the page does not show anyway. */
+export type OrganicSlotFacts = Pick<SlotToken, 'position' | 'listingId' | 'merchantId' | 'currency'>
+
 export interface TokenSealer {
   /** Seals with the newest key. `nonce` is 12 fresh random bytes. */
   seal(token: SlotToken, nonce: Buffer): string
+  /**
+   * Seals what the organic slots of a page have in common, once, and gives what makes their tokens. `random` is PAGE_RANDOM_BYTES
+   * fresh random bytes.
+   */
+  sealPage(page: PageFacts, random: Buffer): (slot: OrganicSlotFacts) => string
   /** Opens a token of any known key. Whether it is expired is the caller's question: `expiresAtMs` is inside. */
   open(sealed: string): OpenedToken
 }
 
-const FORMAT = 1
+/** A token that says everything by itself. */
+const WHOLE = 1
+/** The part that the organic slots of one page share. */
+const PAGE = 2
 const NONCE_BYTES = 12
+const SLOT_KEY_BYTES = 32
+export const PAGE_RANDOM_BYTES = NONCE_BYTES + SLOT_KEY_BYTES
+/** 132 bits, in base64url. */
+const SLOT_TAG_CHARACTERS = 22
 const TAG_BYTES = 16
 /** Base-36 digits of the largest amount that the ledger holds (2^63 − 1). */
 const PRICE_DIGITS = 13
 const GCM = { authTagLength: TAG_BYTES }
 
 /**
- * Tokens are AES-256-GCM: format byte, key-id length, key id, nonce, ciphertext, tag; base64url without padding.
- * The header (format and key id) is authenticated too. The first key seals; all keys open, so keys rotate without a pause.
+ * A box is AES-256-GCM: format byte, key-id length, key id, nonce, ciphertext, tag; base64url without padding. The header (format and
+ * key id) is authenticated too. The first key seals; all keys open, so keys rotate without a pause.
+ *
+ * The token of a sponsored slot is one box. A page has far more organic slots, which have no price to hide: theirs are
+ * `page.slot.tag`, where `page` is one box for all of them with a key of its own inside, `slot` the slot's own facts (base64url)
+ * and `tag` SHA-256 over that key and `slot`, cut to 132 bits, which only who can open the box can make. Cut as it is, the hash
+ * cannot be extended [Coron, Dodis, Malinaud & Puniya 2005].
  */
 export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   const newest = keys[0]
   if (!newest) throw new Error('at least one token key is needed')
-  const headers = new Map(keys.map((key) => [key.id, headerOf(key.id)]))
   const byId = new Map(keys.map((key) => [key.id, key]))
-  const newestHeader = headers.get(newest.id)!
+  const wholeHeader = headerOf(WHOLE, newest.id)
+  const pageHeader = headerOf(PAGE, newest.id)
   // Prepared once: with the bare bytes every token pays for it again.
   const newestSecret = createSecretKey(newest.secret)
   const print = createTokenPrinter()
   let scratch = Buffer.alloc(4096)
 
-  function seal(token: SlotToken, nonce: Buffer): string {
+  function box(header: Buffer, text: string, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
-    cipher.setAAD(newestHeader)
-    const body = cipher.update(print(token), 'utf8')
+    cipher.setAAD(header)
+    const body = cipher.update(text, 'utf8')
     cipher.final()
     const tag = cipher.getAuthTag()
-    const tagAt = newestHeader.length + NONCE_BYTES + body.length
-    // A page seals dozens of tokens: the parts meet in one buffer that is used again and again.
+    const tagAt = header.length + NONCE_BYTES + body.length
+    // A page seals many: the parts meet in one buffer that is used again and again.
     if (scratch.length < tagAt + TAG_BYTES) scratch = Buffer.alloc((tagAt + TAG_BYTES) * 2)
-    newestHeader.copy(scratch, 0)
-    nonce.copy(scratch, newestHeader.length)
-    body.copy(scratch, newestHeader.length + NONCE_BYTES)
+    header.copy(scratch, 0)
+    nonce.copy(scratch, header.length)
+    body.copy(scratch, header.length + NONCE_BYTES)
     tag.copy(scratch, tagAt)
     return scratch.toString('base64url', 0, tagAt + TAG_BYTES)
   }
 
-  function open(sealed: string): OpenedToken {
-    if (!/^[A-Za-z0-9_-]{40,4096}$/.test(sealed)) return { ok: false, reason: 'malformed' }
+  function unbox(format: number, sealed: string): { ok: true; text: string } | Unopened {
     const bytes = Buffer.from(sealed, 'base64url')
     const idLength = bytes[1] ?? 0
     const bodyStart = 2 + idLength + NONCE_BYTES
-    if (bytes[0] !== FORMAT || bytes.length <= bodyStart + TAG_BYTES)
+    if (bytes[0] !== format || bytes.length <= bodyStart + TAG_BYTES)
       return { ok: false, reason: 'malformed' }
     // Base64 lets the unused low bits of the last character vary: only the one canonical spelling is a token.
     if (bytes.toString('base64url') !== sealed) return { ok: false, reason: 'malformed' }
@@ -97,23 +130,122 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     const key = byId.get(id)
     if (!key) return { ok: false, reason: 'unknown_key' }
     const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart))
-    decipher.setAAD(headers.get(id)!)
+    decipher.setAAD(headerOf(format, id))
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     try {
       const text = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES), undefined, 'utf8')
-      return { ok: true, token: decode(text + decipher.final('utf8')) }
+      return { ok: true, text: text + decipher.final('utf8') }
     } catch {
       return { ok: false, reason: 'forged' }
     }
   }
 
-  return { seal, open }
+  function sealPage(page: PageFacts, random: Buffer): (slot: OrganicSlotFacts) => string {
+    const slotKey = random.toString('base64url', NONCE_BYTES, PAGE_RANDOM_BYTES)
+    const sealed = box(pageHeader, printPage(page, slotKey), random.subarray(0, NONCE_BYTES))
+    return (slot) => {
+      const text = JSON.stringify([slot.position, slot.listingId, slot.merchantId, slot.currency])
+      if (scratch.length < text.length * 3) scratch = Buffer.alloc(text.length * 6)
+      const facts = scratch.toString('base64url', 0, scratch.write(text, 0, 'utf8'))
+      return `${sealed}.${facts}.${tagOf(slotKey, facts)}`
+    }
+  }
+
+  function openOrganic(sealed: string, facts: string, tag: string): OpenedToken {
+    const page = unbox(PAGE, sealed)
+    if (!page.ok) return page
+    const { slotKey, ...common } = readPage(page.text)
+    if (!timingSafeEqual(Buffer.from(tag), Buffer.from(tagOf(slotKey, facts))))
+      return { ok: false, reason: 'forged' }
+    return {
+      ok: true,
+      token: { ...common, ...readOrganic(Buffer.from(facts, 'base64url').toString('utf8')) },
+    }
+  }
+
+  return {
+    seal: (token, nonce) => box(wholeHeader, print(token), nonce),
+    sealPage,
+    open(text) {
+      if (text.length > MAX_CHARACTERS) return { ok: false, reason: 'malformed' }
+      const organic = ORGANIC_TOKEN.exec(text)
+      if (organic) return openOrganic(organic[1]!, organic[2]!, organic[3]!)
+      if (!WHOLE_TOKEN.test(text)) return { ok: false, reason: 'malformed' }
+      const whole = unbox(WHOLE, text)
+      return whole.ok ? { ok: true, token: decode(whole.text) } : whole
+    },
+  }
 }
 
-function headerOf(id: string): Buffer {
+type Unopened = Extract<OpenedToken, { ok: false }>
+
+const MAX_CHARACTERS = 4096
+const WHOLE_TOKEN = /^[A-Za-z0-9_-]{40,}$/
+const ORGANIC_TOKEN = /^([A-Za-z0-9_-]{40,})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
+
+const tagOf = (slotKey: string, facts: string): string =>
+  hash('sha256', slotKey + facts, 'base64url').slice(0, SLOT_TAG_CHARACTERS)
+
+function headerOf(format: number, id: string): Buffer {
   if (!/^[A-Za-z0-9_-]{1,16}$/.test(id))
     throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
-  return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
+  return Buffer.concat([Buffer.from([format, id.length]), Buffer.from(id, 'latin1')])
+}
+
+const printPage = (page: PageFacts, slotKey: string): string =>
+  JSON.stringify([
+    slotKey,
+    page.auctionId,
+    page.placement,
+    page.searchTerm,
+    page.device,
+    page.modelVersion,
+    page.issuedAtMs,
+    page.expiresAtMs,
+    page.customerHash ?? '',
+    page.anonymous ? 1 : 0,
+  ])
+
+function readPage(text: string): PageFacts & { readonly slotKey: string } {
+  const f = JSON.parse(text) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    number,
+    number,
+    string,
+    number,
+  ]
+  return {
+    slotKey: f[0],
+    auctionId: f[1],
+    placement: f[2],
+    searchTerm: f[3],
+    device: f[4],
+    modelVersion: f[5],
+    issuedAtMs: f[6],
+    expiresAtMs: f[7],
+    customerHash: f[8] || undefined,
+    anonymous: f[9] === 1 || undefined,
+  }
+}
+
+function readOrganic(text: string): Omit<SlotToken, keyof PageFacts> {
+  const [position, listingId, merchantId, currency] = JSON.parse(text) as [number, string, string, string]
+  return {
+    position,
+    listingId,
+    merchantId,
+    currency,
+    sponsored: false,
+    campaignId: '',
+    adId: '',
+    pricing: '',
+    priceMicros: 0n,
+  }
 }
 
 /** Prints tokens as JSON arrays. The tokens of one page say most things alike; those are printed once a page. */
@@ -215,7 +347,7 @@ export function parseTokenKeys(text: string): TokenKey[] {
   const keys = text.split(',').map((entry, index) => {
     const [id = '', secretText = ''] = entry.trim().split(':', 2)
     const secret = Buffer.from(secretText, 'base64')
-    headerOf(id)
+    headerOf(WHOLE, id)
     if (!/^[A-Za-z0-9+/]{43}=$/.test(secretText))
       throw new Error(`token key ${index + 1} ("${id}") must be 32 bytes in base64`)
     return { id, secret }

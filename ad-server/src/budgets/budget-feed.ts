@@ -3,22 +3,17 @@ import {
   BUDGET_VIEW_PUBLISHED_KEY,
   type Clock,
   campaignBudgetView,
-  type Micros,
   WALLET_VIEW_KEY,
 } from '@endcap/contracts'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { StateStore } from '@endcap/platform/state-store'
 import type { Logger } from 'pino'
-
-/** What billing last said about one campaign. */
-export interface CampaignSpend {
-  readonly day: string
-  readonly spentDayMicros: Micros
-  readonly spentTotalMicros: Micros
-}
+import type { Accounts, CampaignAccount, CampaignSpend, WalletAccount } from './accounts.js'
 
 export interface BudgetFeedDeps {
   readonly state: StateStore
+  /** Where what was read is written to. */
+  readonly accounts: Accounts
   readonly clock: Clock
   readonly logger: Logger
   /** Default 500 ms. */
@@ -32,22 +27,19 @@ export interface BudgetFeed extends Component {
   hasView(): boolean
   /** The view is old, or the state store cannot be read: what is held is the last copy. */
   isStale(): boolean
-  campaign(id: string): CampaignSpend | undefined
-  /** undefined: billing knows no wallet of this merchant. */
-  walletMicros(merchantId: string): Micros | undefined
   refresh(): Promise<void>
 }
 
 /**
- * Holds a copy of the budget view in memory, read again every `pollMs`. When the state store is away or was emptied the last copy
+ * Keeps the accounts as the budget view says, read again every `pollMs`. When the state store is away or was emptied the last copy
  * stays: an exhausted campaign must not serve again because a cache was flushed.
  */
 export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
-  const { state, clock, logger } = deps
+  const { state, accounts, clock, logger } = deps
   const pollMs = deps.pollMs ?? 500
   const staleAfterMs = deps.staleAfterMs ?? 10_000
-  let campaigns = new Map<string, { readonly text: string; readonly spend: CampaignSpend }>()
-  let wallets = new Map<string, Micros>()
+  let campaigns = new Map<string, { readonly text: string; readonly account: CampaignAccount }>()
+  let wallets = new Map<string, WalletAccount>()
   let publishedAtMs: number | undefined
   let failing = false
   let timer: NodeJS.Timeout | undefined
@@ -62,15 +54,7 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
         state.hashGetAll(BUDGET_VIEW_KEY),
         state.hashGetAll(WALLET_VIEW_KEY),
       ])
-      // Between two readings most campaigns have spent nothing.
-      const fresh = new Map(
-        [...budgets].map(([id, text]) => {
-          const known = campaigns.get(id)
-          return [id, known?.text === text ? known : { text, spend: parseSpend(text) }]
-        }),
-      )
-      wallets = new Map([...balances].map(([id, text]) => [id, BigInt(text)]))
-      campaigns = fresh
+      takeIn(budgets, balances)
       publishedAtMs = Number(published)
       if (failing) logger.info('the budget view can be read again')
       failing = false
@@ -78,6 +62,27 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
       if (!failing) logger.warn({ err: error }, 'the budget view cannot be read; the last copy is used')
       failing = true
     }
+  }
+
+  function takeIn(budgets: ReadonlyMap<string, string>, balances: ReadonlyMap<string, string>): void {
+    const known = campaigns
+    campaigns = new Map()
+    for (const [id, text] of budgets) {
+      const before = known.get(id)
+      const account = before?.account ?? accounts.campaign(id)
+      // Between two readings most campaigns have spent nothing.
+      if (before?.text !== text) account.spend = parseSpend(text)
+      campaigns.set(id, before?.text === text ? before : { text, account })
+    }
+    for (const [id, { account }] of known) if (!campaigns.has(id)) account.spend = undefined
+    const knownWallets = wallets
+    wallets = new Map()
+    for (const [id, text] of balances) {
+      const account = knownWallets.get(id) ?? accounts.wallet(id)
+      account.balanceMicros = BigInt(text)
+      wallets.set(id, account)
+    }
+    for (const [id, account] of knownWallets) if (!wallets.has(id)) account.balanceMicros = undefined
   }
 
   function refresh(): Promise<void> {
@@ -113,8 +118,6 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
         : undefined,
     hasView: () => publishedAtMs !== undefined,
     isStale: () => failing || publishedAtMs === undefined || clock() - publishedAtMs > staleAfterMs,
-    campaign: (id) => campaigns.get(id)?.spend,
-    walletMicros: (merchantId) => wallets.get(merchantId),
     refresh,
   }
 }

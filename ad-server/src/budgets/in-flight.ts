@@ -1,4 +1,5 @@
 import type { Micros } from '@endcap/contracts'
+import type { Holder } from './accounts.js'
 
 const BUCKET_MS = 1_000
 const BUCKETS = 10
@@ -9,36 +10,27 @@ const BUCKETS = 10
  * again when what is left may be gone already; it is never charged.
  */
 export class InFlightSpend {
-  private readonly buckets: Map<string, Micros>[] = Array.from({ length: BUCKETS }, () => new Map())
-  private readonly totals = new Map<string, Micros>()
+  private readonly buckets: Map<Holder, Micros>[] = Array.from({ length: BUCKETS }, () => new Map())
   private bucketNow = 0
 
-  /** `keys`: whose limits it counts against, such as the campaign's and the merchant's ids. */
-  hold(keys: readonly string[], micros: Micros, nowMs: number): void {
+  /** `accounts`: whose limits it counts against, such as the campaign's and its merchant's wallet. */
+  hold(accounts: readonly Holder[], micros: Micros, nowMs: number): void {
     this.advance(nowMs)
     if (micros <= 0n) return
     const bucket = this.buckets[this.bucketNow % BUCKETS]!
-    for (const key of keys) {
-      bucket.set(key, (bucket.get(key) ?? 0n) + micros)
-      this.totals.set(key, (this.totals.get(key) ?? 0n) + micros)
+    for (const account of accounts) {
+      bucket.set(account, (bucket.get(account) ?? 0n) + micros)
+      account.heldMicros += micros
     }
   }
 
-  held(key: string, nowMs: number): Micros {
-    this.advance(nowMs)
-    return this.totals.get(key) ?? 0n
-  }
-
-  private advance(nowMs: number): void {
+  /** Lets go what was held long enough: after it, `heldMicros` of every account is that of `nowMs`. */
+  advance(nowMs: number): void {
     const target = Math.floor(nowMs / BUCKET_MS)
     if (target <= this.bucketNow) return
     for (let n = Math.max(this.bucketNow + 1, target - BUCKETS + 1); n <= target; n++) {
       const bucket = this.buckets[n % BUCKETS]!
-      for (const [key, micros] of bucket) {
-        const rest = (this.totals.get(key) ?? 0n) - micros
-        if (rest > 0n) this.totals.set(key, rest)
-        else this.totals.delete(key)
-      }
+      for (const [account, micros] of bucket) account.heldMicros -= micros
       bucket.clear()
     }
     this.bucketNow = target

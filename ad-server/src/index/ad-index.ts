@@ -1,4 +1,5 @@
 import type { ApiKeyState, CampaignState, ChangeData, MerchantState, Pricing } from '@endcap/contracts'
+import { Accounts, type CampaignAccount, type WalletAccount } from '../budgets/accounts.js'
 import { IndexedListing } from './indexed-listing.js'
 import { KeywordIndex } from './keyword-index.js'
 
@@ -16,12 +17,40 @@ export interface IndexedCampaign {
   readonly budgetTotalMicros: bigint | undefined
   readonly startsAtMs: number
   readonly endsAtMs: number
+  readonly merchant: MerchantEntry
+  readonly ads: readonly IndexedAd[]
+  readonly account: CampaignAccount
+  readonly wallet: WalletAccount
 }
 
-export interface IndexedMerchant {
-  readonly sequence: bigint
-  readonly state: MerchantState
+/** A merchant that somebody has named; its state follows when the change feed brings it. */
+export interface MerchantEntry {
+  readonly current: { readonly sequence: bigint; readonly state: MerchantState } | undefined
 }
+
+/** A listing that somebody has named; it follows when the change feed brings it. */
+export interface ListingEntry {
+  readonly current: IndexedListing | undefined
+}
+
+export class IndexedAd {
+  private fields: string | undefined = undefined
+
+  constructor(
+    readonly id: string,
+    readonly campaignId: string,
+    readonly listingId: string,
+    readonly listing: ListingEntry,
+  ) {}
+
+  /** Its ids as fields of a JSON object, as events and answers carry them. */
+  get printed(): string {
+    this.fields ??= `"campaignId":${JSON.stringify(this.campaignId)},"adId":${JSON.stringify(this.id)}`
+    return this.fields
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 interface IndexedKey {
   readonly sequence: bigint
@@ -49,8 +78,8 @@ export interface Match {
  * Whichever order changes come in, and however often, the last one of each entity by its `sequence` holds.
  */
 export class AdIndex {
-  private readonly merchants = new Map<string, IndexedMerchant>()
-  private readonly listings = new Map<string, IndexedListing>()
+  private readonly merchants = new Map<string, Mutable<MerchantEntry>>()
+  private readonly listings = new Map<string, Mutable<ListingEntry>>()
   private readonly campaignsById = new Map<string, IndexedCampaign>()
   private readonly keysByHash = new Map<string, IndexedKey>()
   private readonly keyHashById = new Map<string, string>()
@@ -66,8 +95,13 @@ export class AdIndex {
   private matchedAt = new Float64Array(64)
   private excludedAt = new Float64Array(64)
 
+  private merchantCount = 0
+  private listingCount = 0
   private adCount = 0
   private changeCount = 0
+
+  /** @param accounts where campaigns find what they may spend */
+  constructor(private readonly accounts = new Accounts()) {}
 
   /** How many changes were taken in; grows whenever the index is no longer what it was. */
   get changes(): number {
@@ -82,8 +116,8 @@ export class AdIndex {
     readonly keys: number
   } {
     return {
-      merchants: this.merchants.size,
-      listings: this.listings.size,
+      merchants: this.merchantCount,
+      listings: this.listingCount,
       campaigns: this.campaignsById.size,
       ads: this.adCount,
       keys: this.keysByHash.size,
@@ -94,14 +128,20 @@ export class AdIndex {
   apply(change: ChangeData): boolean {
     const sequence = BigInt(change.sequence)
     switch (change.kind) {
-      case 'merchant':
-        if (isKnown(this.merchants.get(change.id), sequence)) return false
-        this.merchants.set(change.id, { sequence, state: change.state })
+      case 'merchant': {
+        const entry = entryOf(this.merchants, change.id)
+        if (isKnown(entry.current, sequence)) return false
+        if (!entry.current) this.merchantCount++
+        entry.current = { sequence, state: change.state }
         break
-      case 'listing':
-        if (isKnown(this.listings.get(change.id), sequence)) return false
-        this.listings.set(change.id, new IndexedListing(change.state, sequence))
+      }
+      case 'listing': {
+        const entry = entryOf(this.listings, change.id)
+        if (isKnown(entry.current, sequence)) return false
+        if (!entry.current) this.listingCount++
+        entry.current = new IndexedListing(change.state, sequence)
         break
+      }
       case 'campaign': {
         const known = this.campaignsById.get(change.id)
         if (isKnown(known, sequence)) return false
@@ -122,11 +162,11 @@ export class AdIndex {
   }
 
   merchant(id: string): MerchantState | undefined {
-    return this.merchants.get(id)?.state
+    return this.merchants.get(id)?.current?.state
   }
 
   listing(id: string): IndexedListing | undefined {
-    return this.listings.get(id)
+    return this.listings.get(id)?.current
   }
 
   campaign(id: string): IndexedCampaign | undefined {
@@ -174,11 +214,12 @@ export class AdIndex {
 
   /** Every entity as the change that would bring it here, for a copy on disk. */
   *dump(): Generator<ChangeData> {
-    for (const [id, { sequence, state }] of this.merchants) {
-      yield { kind: 'merchant', id, sequence: sequence.toString(), state }
+    for (const [id, { current }] of this.merchants) {
+      if (current) yield { kind: 'merchant', id, sequence: current.sequence.toString(), state: current.state }
     }
-    for (const [id, listing] of this.listings) {
-      yield { kind: 'listing', id, sequence: listing.sequence.toString(), state: listing.toState() }
+    for (const [id, { current }] of this.listings) {
+      if (current)
+        yield { kind: 'listing', id, sequence: current.sequence.toString(), state: current.toState() }
     }
     for (const [id, { sequence, state }] of this.campaignsById) {
       yield { kind: 'campaign', id, sequence: sequence.toString(), state }
@@ -207,6 +248,12 @@ export class AdIndex {
       budgetTotalMicros: state.budgetTotalMicros === null ? undefined : BigInt(state.budgetTotalMicros),
       startsAtMs: state.startsAt === null ? Number.NEGATIVE_INFINITY : Date.parse(state.startsAt),
       endsAtMs: state.endsAt === null ? Number.POSITIVE_INFINITY : Date.parse(state.endsAt),
+      merchant: entryOf(this.merchants, state.merchantId),
+      ads: state.ads.map(
+        ({ id, listingId }) => new IndexedAd(id, state.id, listingId, entryOf(this.listings, listingId)),
+      ),
+      account: this.accounts.campaign(state.id),
+      wallet: this.accounts.wallet(state.merchantId),
     }
     this.slots[slot] = campaign
     this.campaignsById.set(state.id, campaign)
@@ -237,6 +284,18 @@ export class AdIndex {
 }
 
 const NO_SLOTS: readonly number[] = []
+
+function entryOf<T>(
+  entries: Map<string, { current: T | undefined }>,
+  id: string,
+): { current: T | undefined } {
+  let entry = entries.get(id)
+  if (!entry) {
+    entry = { current: undefined }
+    entries.set(id, entry)
+  }
+  return entry
+}
 
 const isKnown = (known: { readonly sequence: bigint } | undefined, sequence: bigint): boolean =>
   known !== undefined && known.sequence >= sequence

@@ -19,7 +19,11 @@ export class IndexedListing implements RankedListing {
   readonly active: boolean
   readonly version: number
   history: ListingHistory | undefined = undefined
+  /** The last slate that it is in, and its row there. */
+  slate = 0
+  slateRow = 0
   private terms: ReadonlySet<string> | undefined = undefined
+  private fields: string | undefined = undefined
 
   constructor(
     state: ListingState,
@@ -42,6 +46,12 @@ export class IndexedListing implements RankedListing {
   get titleTerms(): ReadonlySet<string> {
     this.terms ??= rankedListing(this).titleTerms
     return this.terms
+  }
+
+  /** Its ids as fields of a JSON object, as events and answers carry them. */
+  get printed(): string {
+    this.fields ??= `"listingId":${JSON.stringify(this.id)},"merchantId":${JSON.stringify(this.merchantId)}`
+    return this.fields
   }
 
   toState(): ListingState {

@@ -1,10 +1,11 @@
 import type { Micros, Pricing } from '@endcap/contracts'
 import type { Bidder } from '../domain/auction.js'
-import type { IndexedCampaign } from '../index/ad-index.js'
+import type { IndexedAd, IndexedCampaign } from '../index/ad-index.js'
 import type { IndexedListing } from '../index/indexed-listing.js'
 
 /** An ad on its way through the steps: filtering makes it, prediction and bidding fill it in. */
 export class Candidate implements Bidder {
+  readonly adId: string
   readonly merchantId: string
   readonly listingId: string
   readonly pricing: Pricing
@@ -18,7 +19,7 @@ export class Candidate implements Bidder {
 
   constructor(
     readonly campaign: IndexedCampaign,
-    readonly adId: string,
+    readonly ad: IndexedAd,
     readonly listing: IndexedListing,
     /** The keyword that met the query, or ''. */
     readonly keyword: string,
@@ -28,6 +29,7 @@ export class Candidate implements Bidder {
     readonly remainingMicros: Micros | undefined,
     readonly multiplier: number,
   ) {
+    this.adId = ad.id
     this.merchantId = campaign.merchantId
     this.listingId = listing.id
     this.pricing = campaign.pricing

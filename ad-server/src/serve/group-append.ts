@@ -7,8 +7,8 @@ interface Waiting {
 }
 
 /**
- * Appends to one topic, durable when `written`: the records of all requests that finish within one turn of the event loop go to the sink
- * together. A write to disk costs as much for thirty records as for one, and it is a large part of a request. They
+ * Appends to one topic, durable when `written`: the records of all requests whose predictions came from one run of the model go to the
+ * sink together. A write to disk costs as much for thirty records as for one, and it is a large part of a request. They
  * become durable, or fail, together.
  */
 export function createGroupAppend(sink: EventSink, topic: Topic): (record: NewRecord) => Promise<void> {
@@ -16,7 +16,7 @@ export function createGroupAppend(sink: EventSink, topic: Topic): (record: NewRe
   return (record) => {
     if (!waiting) {
       const records: NewRecord[] = []
-      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      const done = Promise.resolve().then(() => {
         waiting = undefined
         return sink.append(topic, records, 'written')
       })

@@ -14,7 +14,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { BudgetFeed } from '../budgets/budget-feed.js'
 import { expectedSpend, type InFlightSpend } from '../budgets/in-flight.js'
-import { createRemaining } from '../budgets/remaining.js'
+import { remainingOf } from '../budgets/remaining.js'
 import type { Winner } from '../domain/auction.js'
 import { blendOrganic } from '../domain/organic-order.js'
 import { layOutPage } from '../domain/page.js'
@@ -29,7 +29,7 @@ import {
   predict,
   type SlatePredictions,
 } from './3-predict/predict.js'
-import { addCandidates, organicSlate, type Slate } from './3-predict/slate.js'
+import { type Slate, slateOf } from './3-predict/slate.js'
 import { sellSlots } from './4-auction/sell-slots.js'
 import { type Loss, printAuctionEvent } from './5-respond/auction-event.js'
 import { explainCandidates } from './5-respond/explain.js'
@@ -130,7 +130,6 @@ export function createServe(deps: ServeDeps): Serve {
   const readQuery = createQueryReader()
   const localTime = createZoneClock()
   const appendAuction = createGroupAppend(deps.sink, TOPICS.auctions)
-  const remainingOf = createRemaining(deps.budgets, deps.inFlight, deps.clock)
   const dropsTotal = counterOf(deps.registry, {
     name: 'endcap_ads_dropped_total',
     help: 'Ads that a request met but did not show, by reason',
@@ -219,9 +218,8 @@ export function createServe(deps: ServeDeps): Serve {
     const lap = startLaps(deps.timings)
     const degraded: Degraded[] = []
     const drops = new DropLedger(options.explain)
-    const slate = organicSlate(deps.index, ask.organic)
     const candidates = await sponsoredCandidates(ask, drops, degraded, lap)
-    addCandidates(slate, candidates)
+    const slate = slateOf(deps.index, ask.organic, candidates)
     const features = featuresOf(request.context, slate, deps.predict)
     lap('features')
     const predictions = await predict(request.context, slate, features, deps.predict)
@@ -248,7 +246,7 @@ export function createServe(deps: ServeDeps): Serve {
       for (const { ranked, priceMicros } of winners) {
         const { bidder } = ranked
         deps.inFlight.hold(
-          [bidder.campaign.id, bidder.merchantId],
+          [bidder.campaign.account, bidder.campaign.wallet],
           expectedSpend(bidder.pricing, priceMicros, bidder.pctr),
           request.nowMs,
         )
@@ -279,6 +277,7 @@ export function createServe(deps: ServeDeps): Serve {
       const matches = retrieve(deps.index, request)
       lap('retrieve')
       const capped = await cappedOf(matches, request, degraded)
+      deps.inFlight.advance(request.nowMs)
       const candidates = filter(
         matches,
         request,

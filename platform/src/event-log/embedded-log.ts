@@ -29,7 +29,7 @@ export interface EmbeddedLogOptions {
   readonly segmentBytes?: number
   /** More than this waiting for the disk: `append` throws BackPressureError. Default 64 MiB. */
   readonly maxPendingBytes?: number
-  /** Records that nobody waits for are synced (and become readable) within this time. Default 20 ms. */
+  /** Records that nobody waits for are synced (and become readable) within this time. Default 50 ms. */
   readonly commitIntervalMs?: number
   /** Overrides the partition count of every topic spec. */
   readonly partitions?: number
@@ -88,7 +88,7 @@ class SegmentLog implements EmbeddedLog {
       clock: options.clock,
       io: options.io ?? diskIo,
       segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
-      commitIntervalMs: options.commitIntervalMs ?? 20,
+      commitIntervalMs: options.commitIntervalMs ?? 50,
       pending: { bytes: 0 },
     }
     this.maxPendingBytes = options.maxPendingBytes ?? 64 * 1024 * 1024

@@ -45,8 +45,8 @@ export function filter(
   const admitted: Admitted[] = []
   for (const match of matches) {
     const { campaign } = match
-    const merchant = deps.index.merchant(campaign.merchantId)
-    const verdict = merchant ? judgeCampaign(match, merchant, request, deps) : 'merchant_unknown'
+    const merchant = campaign.merchant.current
+    const verdict = merchant ? judgeCampaign(match, merchant.state, request, deps) : 'merchant_unknown'
     if (typeof verdict === 'string') drops.addAll(verdict, campaign)
     else admitted.push(verdict)
   }
@@ -98,10 +98,9 @@ function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): bool
 /** Which limit is used up, counting what slots already sold are expected to cost. */
 function spentOf(remaining: Remaining): DropReason | undefined {
   const { heldMicros, heldByMerchantMicros } = remaining
-  if (remaining.totalMicros !== undefined && remaining.totalMicros - heldMicros <= 0n)
-    return 'budget_total_spent'
-  if (remaining.dayMicros !== undefined && remaining.dayMicros - heldMicros <= 0n) return 'budget_day_spent'
-  if (remaining.walletMicros !== undefined && remaining.walletMicros - heldByMerchantMicros <= 0n) {
+  if (remaining.totalMicros !== undefined && remaining.totalMicros <= heldMicros) return 'budget_total_spent'
+  if (remaining.dayMicros !== undefined && remaining.dayMicros <= heldMicros) return 'budget_day_spent'
+  if (remaining.walletMicros !== undefined && remaining.walletMicros <= heldByMerchantMicros) {
     return 'wallet_empty'
   }
   return undefined
@@ -153,8 +152,8 @@ function adsOf(
   const candidates: Candidate[] = []
   for (const { match, currency, remainingMicros } of admitted) {
     const { campaign } = match
-    for (const ad of campaign.state.ads) {
-      const listing = deps.index.listing(ad.listingId)
+    for (const ad of campaign.ads) {
+      const listing = ad.listing.current
       if (!listing) drops.add('listing_unknown', campaign, ad.listingId)
       else if (!listing.active) drops.add('listing_inactive', campaign, ad.listingId)
       else if (request.allowed && !request.allowed.has(ad.listingId)) {
@@ -166,7 +165,7 @@ function adsOf(
           candidates.push(
             new Candidate(
               campaign,
-              ad.id,
+              ad,
               listing,
               match.keyword,
               currency,

@@ -15,43 +15,44 @@ export interface SlateRow extends SlateCandidate {
 
 /** All listings that one request compares: the organic results in their order (each once), then ads that are not among them. */
 export interface Slate {
-  readonly rows: SlateRow[]
+  readonly rows: readonly SlateRow[]
   readonly organicRows: number
-  /** The row of each listing. */
-  readonly rowOf: Map<string, number>
 }
 
-export function organicSlate(index: AdIndex, organic: readonly OrganicResult[]): Slate {
+/** Number of the slate that is being made. A listing remembers the last one it is in, which spares a table of its own. */
+let making = 0
+
+/** Makes the slate and tells each candidate its row; a listing has one row however often it is found or bid for. */
+export function slateOf(
+  index: AdIndex,
+  organic: readonly OrganicResult[],
+  candidates: readonly Candidate[],
+): Slate {
+  making++
   const rows: SlateRow[] = []
-  const rowOf = new Map<string, number>()
+  let strangers: Set<string> | undefined
   for (const { listingId, score } of organic) {
-    if (rowOf.has(listingId)) continue
-    rowOf.set(listingId, rows.length)
-    rows.push({
-      listing: index.listing(listingId),
-      listingId,
-      organicScore: score,
-      organicRank: rows.length + 1,
-    })
-  }
-  return { rows, organicRows: rows.length, rowOf }
-}
-
-/** Adds the candidates' listings to the slate and tells each candidate its row; a listing has one row however often it is bid for. */
-export function addCandidates(slate: Slate, candidates: readonly Candidate[]): void {
-  const { rowOf } = slate
-  for (const candidate of candidates) {
-    let row = rowOf.get(candidate.listingId)
-    if (row === undefined) {
-      row = slate.rows.length
-      slate.rows.push({
-        listing: candidate.listing,
-        listingId: candidate.listingId,
-        organicScore: undefined,
-        organicRank: 0,
-      })
-      rowOf.set(candidate.listingId, row)
+    const listing = index.listing(listingId)
+    if (listing) {
+      if (listing.slate === making) continue
+      listing.slate = making
+      listing.slateRow = rows.length
+    } else {
+      strangers ??= new Set()
+      if (strangers.has(listingId)) continue
+      strangers.add(listingId)
     }
-    candidate.row = row
+    rows.push({ listing, listingId, organicScore: score, organicRank: rows.length + 1 })
   }
+  const organicRows = rows.length
+  for (const candidate of candidates) {
+    const { listing } = candidate
+    if (listing.slate !== making) {
+      listing.slate = making
+      listing.slateRow = rows.length
+      rows.push({ listing, listingId: listing.id, organicScore: undefined, organicRank: 0 })
+    }
+    candidate.row = listing.slateRow
+  }
+  return { rows, organicRows }
 }

@@ -2,7 +2,7 @@ import { EVENT_SCHEMA } from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
 import { type LossReason, qualityOf, type Ranked, scoreToFloat } from '../../domain/auction.js'
 import type { SlatePredictions } from '../3-predict/predict.js'
-import type { Slate } from '../3-predict/slate.js'
+import type { Slate, SlateRow } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
 import type { Candidate } from '../candidate.js'
 import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
@@ -41,7 +41,7 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
   const { request, slate, slots, predictions } = facts
   const { context } = request
   const losers = sample(facts.losers, LOSERS_LOGGED, random)
-  const features = new Float32Array((slots.length + losers.length) * FEATURE_COUNT)
+  const features = scratchFor((slots.length + losers.length) * FEATURE_COUNT)
   let candidates = ''
   let at = 0
   const keepFeatures = (row: number): void => {
@@ -67,24 +67,40 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
     `"searchTerm":${json(context.searchTerm)},"categories":${json(context.categories)},"device":${json(context.device)},` +
     `"customerHash":"${request.customerHash}","sessionHash":"${facts.sessionHash}","location":${json(location)},` +
     `"modelVersion":${json(predictions.modelVersion)},"degraded":${json(facts.degraded)},"candidates":[${candidates}],` +
-    `"featureSet":"${FEATURE_SET}","features":"${Buffer.from(features.buffer).toString('base64')}","drops":${json(facts.drops.counts)}}}`
+    `"featureSet":"${FEATURE_SET}","features":"${base64Of(features, at)}","drops":${json(facts.drops.counts)}}}`
   )
 }
 
 const json = (value: unknown): string => JSON.stringify(value)
+
+// Printing is synchronous, so that no two events can use it at once.
+let scratch = new Float32Array(64 * FEATURE_COUNT)
+
+function scratchFor(values: number): Float32Array {
+  if (scratch.length < values) scratch = new Float32Array(values * 2)
+  return scratch
+}
+
+const base64Of = (values: Float32Array, count: number): string =>
+  Buffer.from(values.buffer, values.byteOffset, count * Float32Array.BYTES_PER_ELEMENT).toString('base64')
+
+/** Predictions of organic results are for reading: nothing is computed from them, and a short number costs half as much to print. */
+const short = (probability: number): number => Math.round(probability * 1e7) / 1e7
 
 function shownCandidate(slot: ServedSlot, slate: Slate, predictions: SlatePredictions): string {
   const { winner } = slot
   if (winner) {
     return `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"${winner.priceMicros}",${sponsoredFields(winner.ranked)},${organicFields(slate, slot.row)}}`
   }
-  const pctr = predictions.pctr[slot.row]!
+  // What is not said is what the schema says for an organic slot.
   return (
-    `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"0","listingId":${json(slot.listingId)},` +
-    `"merchantId":${json(slate.rows[slot.row]!.listing?.merchantId ?? '')},"sponsored":false,"campaignId":"","adId":"","pricing":"",` +
-    `"bidMicros":"0","pctr":${pctr},"pcvr":${predictions.pcvr[slot.row]!},"quality":${pctr},"score":0,${organicFields(slate, slot.row)}}`
+    `{"position":${slot.position},"outcome":"shown",${listingFields(slate.rows[slot.row]!)},"sponsored":false,` +
+    `"pctr":${short(predictions.pctr[slot.row]!)},"pcvr":${short(predictions.pcvr[slot.row]!)},${organicFields(slate, slot.row)}}`
   )
 }
+
+const listingFields = ({ listing, listingId }: SlateRow): string =>
+  listing ? listing.printed : `"listingId":${json(listingId)},"merchantId":""`
 
 const lostCandidate = ({ ranked, reason }: Loss, slate: Slate): string =>
   `{"position":0,"outcome":"${DROP_REASONS[reason].outcome}","reason":"${reason}","priceMicros":"0",${sponsoredFields(ranked)},${organicFields(slate, ranked.bidder.row)}}`
@@ -97,8 +113,7 @@ function organicFields(slate: Slate, row: number): string {
 function sponsoredFields({ bidder, score, draw }: Ranked<Candidate>): string {
   const { pctr, pcvr } = bidder
   return (
-    `"listingId":${json(bidder.listingId)},"merchantId":${json(bidder.merchantId)},"sponsored":true,` +
-    `"campaignId":${json(bidder.campaign.id)},"adId":${json(bidder.adId)},"pricing":"${bidder.pricing}",` +
+    `${bidder.listing.printed},"sponsored":true,${bidder.ad.printed},"pricing":"${bidder.pricing}",` +
     `"bidMicros":"${bidder.bidMicros}","pctr":${pctr},"pcvr":${pcvr},"quality":${qualityOf(bidder)},"score":${scoreToFloat(score)},` +
     `"keyword":${json(bidder.keyword)}${draw === undefined ? '' : `,"tieDraw":${draw}`}`
   )

@@ -1,4 +1,4 @@
-import type { SlotToken, TokenSealer } from '@endcap/contracts'
+import { PAGE_RANDOM_BYTES, type PageFacts, type SlotToken, type TokenSealer } from '@endcap/contracts'
 import type { Winner } from '../../domain/auction.js'
 import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
@@ -35,37 +35,67 @@ export function sealSlots(
   context: TokenContext,
   deps: SealDeps,
 ): ServedSlot[] {
-  const nonces = deps.randomBytes(slots.length * NONCE_BYTES)
-  return slots.map((slot, i) => ({
-    position: slot.position,
-    listingId: slot.listingId,
-    row: slot.row,
-    winner: slot.winner,
-    token: deps.sealer.seal(tokenOf(slot, context), nonces.subarray(i * NONCE_BYTES, (i + 1) * NONCE_BYTES)),
-  }))
-}
-
-function tokenOf(slot: UnsealedSlot, { request, slate, modelVersion, anonymous }: TokenContext): SlotToken {
-  const { winner } = slot
-  const { listing } = slate.rows[slot.row]!
-  return {
+  const { request, slate } = context
+  const page: PageFacts = {
     auctionId: request.auctionId,
-    position: slot.position,
     placement: request.context.placement,
     searchTerm: request.context.searchTerm,
     device: request.context.device,
-    modelVersion,
-    listingId: slot.listingId,
-    merchantId: listing?.merchantId ?? '',
-    sponsored: winner !== undefined,
-    campaignId: winner?.ranked.bidder.campaign.id ?? '',
-    adId: winner?.ranked.bidder.adId ?? '',
-    pricing: winner?.ranked.bidder.pricing ?? '',
-    priceMicros: winner?.priceMicros ?? 0n,
-    currency: winner?.ranked.bidder.currency ?? listing?.currency ?? '',
+    modelVersion: context.modelVersion,
     issuedAtMs: request.nowMs,
     expiresAtMs: request.nowMs + TOKEN_LIFETIME_MS,
     customerHash: request.customerHash,
-    anonymous,
+    anonymous: context.anonymous,
+  }
+  const random = deps.randomBytes(PAGE_RANDOM_BYTES + slots.length * NONCE_BYTES)
+  let drawn = PAGE_RANDOM_BYTES
+  let organicToken: ReturnType<SealDeps['sealer']['sealPage']> | undefined
+  const served: ServedSlot[] = []
+  for (const { position, listingId, row, winner } of slots) {
+    let token: string
+    if (winner) {
+      const nonce = random.subarray(drawn, drawn + NONCE_BYTES)
+      drawn += NONCE_BYTES
+      token = deps.sealer.seal(sponsoredToken(page, position, winner), nonce)
+    } else {
+      organicToken ??= deps.sealer.sealPage(page, random.subarray(0, PAGE_RANDOM_BYTES))
+      const listing = slate.rows[row]!.listing
+      token = organicToken({
+        position,
+        listingId,
+        merchantId: listing?.merchantId ?? '',
+        currency: listing?.currency ?? '',
+      })
+    }
+    served.push({ position, listingId, row, winner, token })
+  }
+  return served
+}
+
+function sponsoredToken(
+  page: PageFacts,
+  position: number,
+  { ranked: { bidder }, priceMicros }: Winner<Candidate>,
+): SlotToken {
+  // Spelled out: to spread an object costs more than to encrypt one.
+  return {
+    auctionId: page.auctionId,
+    placement: page.placement,
+    searchTerm: page.searchTerm,
+    device: page.device,
+    modelVersion: page.modelVersion,
+    issuedAtMs: page.issuedAtMs,
+    expiresAtMs: page.expiresAtMs,
+    customerHash: page.customerHash,
+    anonymous: page.anonymous,
+    position,
+    listingId: bidder.listingId,
+    merchantId: bidder.merchantId,
+    sponsored: true,
+    campaignId: bidder.campaign.id,
+    adId: bidder.adId,
+    pricing: bidder.pricing,
+    priceMicros,
+    currency: bidder.currency,
   }
 }

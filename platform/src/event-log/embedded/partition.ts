@@ -9,6 +9,7 @@ import { type DiskIo, syncDirectory } from './files.js'
 import { PartitionReader } from './partition-reader.js'
 import { encodeRecord, offsetAt, timeAt } from './record-format.js'
 import { Segment } from './segment.js'
+import { Slabs } from './slabs.js'
 
 /** What every partition of a log shares. */
 export interface PartitionContext {
@@ -54,6 +55,8 @@ export class Partition {
   private syncWaiters: SyncWaiter[] = []
   /** Written but not yet synced: kept, because after a failed sync the page cache cannot be trusted. */
   private readonly unsynced: { bytes: Buffer; position: number; pendingBytes: number }[] = []
+  private readonly slabs = new Slabs()
+  private writing = false
   private syncing: Promise<void> | undefined
   private syncTimer: NodeJS.Timeout | undefined
   private mustRewrite = false
@@ -225,7 +228,7 @@ export class Partition {
       await this.roll()
       active = this.segments.at(-1)!
     }
-    const buffer = Buffer.allocUnsafe(bound)
+    const buffer = this.slabs.take(bound)
     const now = Math.max(0, Math.trunc(this.context.clock()))
     const starts: number[] = []
     let offset = this.nextOffset
@@ -238,12 +241,15 @@ export class Partition {
     }
     const bytes = buffer.subarray(0, length)
     const position = active.size
+    this.writing = true
     try {
       await this.writeAll(bytes, position)
     } catch (error) {
       this.mustTruncate = true
       await this.repair().catch(() => {})
       throw error
+    } finally {
+      this.writing = false
     }
     for (const [index, start] of starts.entries()) {
       active.note(
@@ -297,6 +303,8 @@ export class Partition {
     const end = this.nextOffset
     const waiters = this.syncWaiters
     const covered = this.unsynced
+    // What is being written at this moment is not covered.
+    const slab = this.writing ? undefined : this.slabs.turn()
     this.syncWaiters = []
     try {
       if (this.mustRewrite) {
@@ -315,6 +323,7 @@ export class Partition {
       this.syncSoon(SYNC_RETRY_MS)
       throw this.failure
     }
+    this.slabs.giveBack(slab)
     this.failure = undefined
     this.syncedEnd = end
     for (const waiter of waiters) waiter.resolve()

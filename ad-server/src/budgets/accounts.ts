@@ -1,0 +1,51 @@
+import type { Micros } from '@endcap/contracts'
+
+/** What billing last said about one campaign. */
+export interface CampaignSpend {
+  readonly day: string
+  readonly spentDayMicros: Micros
+  readonly spentTotalMicros: Micros
+}
+
+/** Something that expected spend can be held against. */
+export interface Holder {
+  /** Expected to be charged for slots already sold. Kept by `InFlightSpend`. */
+  heldMicros: Micros
+}
+
+export interface CampaignAccount extends Holder {
+  /** undefined: billing has never charged it. */
+  spend: CampaignSpend | undefined
+}
+
+export interface WalletAccount extends Holder {
+  /** undefined: billing knows no wallet of this merchant. */
+  balanceMicros: Micros | undefined
+}
+
+/**
+ * What each campaign and wallet may still spend, as serving knows it. The index hands every campaign its accounts, so that a request
+ * reads them without looking anything up.
+ */
+export class Accounts {
+  private readonly campaigns = new Map<string, CampaignAccount>()
+  private readonly wallets = new Map<string, WalletAccount>()
+
+  campaign(id: string): CampaignAccount {
+    let account = this.campaigns.get(id)
+    if (!account) {
+      account = { spend: undefined, heldMicros: 0n }
+      this.campaigns.set(id, account)
+    }
+    return account
+  }
+
+  wallet(merchantId: string): WalletAccount {
+    let account = this.wallets.get(merchantId)
+    if (!account) {
+      account = { balanceMicros: undefined, heldMicros: 0n }
+      this.wallets.set(merchantId, account)
+    }
+    return account
+  }
+}
