@@ -1,8 +1,9 @@
-import { EVENT_SCHEMA } from '@endcap/contracts'
+import { type auctionCandidate, type auctionEvent, EVENT_SCHEMA } from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
-import { type LossReason, qualityOf, type Ranked, scoreToFloat } from '../../domain/auction.js'
+import type { z } from 'zod'
+import { type LossReason, qualityOf, type Ranked, scoreToFloat, type Winner } from '../../domain/auction.js'
 import type { SlatePredictions } from '../3-predict/predict.js'
-import type { Slate, SlateRow } from '../3-predict/slate.js'
+import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
 import type { Candidate } from '../candidate.js'
 import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
@@ -35,88 +36,131 @@ export interface AuctionFacts {
 /**
  * The record of one auction, as JSON of an `auctionEvent`: every shown slot and a few losers with their features as served, so that
  * training sees exactly what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
- * Printed by hand: it is the largest thing that a request writes. `post-rank.test.ts` holds it against the schema.
  */
 export function printAuctionEvent(facts: AuctionFacts, random: () => number): string {
   const { request, slate, slots, predictions } = facts
   const { context } = request
-  const losers = sample(facts.losers, LOSERS_LOGGED, random)
-  const features = scratchFor((slots.length + losers.length) * FEATURE_COUNT)
-  let candidates = ''
-  let at = 0
-  const keepFeatures = (row: number): void => {
-    const from = row * FEATURE_COUNT
-    for (let column = 0; column < FEATURE_COUNT; column++)
-      features[at++] = predictions.features[from + column]!
-  }
+  const candidates: PrintedCandidate[] = []
+  const features = featureRows(slots.length + LOSERS_LOGGED)
   for (const slot of slots) {
-    candidates += `${candidates === '' ? '' : ','}${shownCandidate(slot, slate, predictions)}`
-    keepFeatures(slot.row)
+    candidates.push(
+      slot.winner ? soldSlot(slot.position, slot.winner, slate) : organicSlot(slot, slate, predictions),
+    )
+    features.keep(predictions.features, slot.row)
   }
-  for (const loss of losers) {
-    candidates += `${candidates === '' ? '' : ','}${lostCandidate(loss, slate)}`
-    keepFeatures(loss.ranked.bidder.row)
+  for (const loss of sample(facts.losers, LOSERS_LOGGED, random)) {
+    candidates.push(lostCandidate(loss, slate))
+    features.keep(predictions.features, loss.ranked.bidder.row)
   }
   const when = new Date(request.nowMs).toISOString()
-  const query = facts.query.slice(0, QUERY_CHARACTERS_LOGGED).replace(BROKEN_PAIRS, '')
-  const location = request.location ? { lat: request.location.lat, lng: request.location.lng } : null
-  return (
-    `{"id":${json(facts.eventId)},"type":"auction","schema":"${EVENT_SCHEMA}","occurredAt":"${when}","receivedAt":"${when}",` +
-    `"source":"ad-server","key":${json(request.auctionId)},"data":{"auctionId":${json(request.auctionId)},` +
-    `"requestId":${json(facts.requestId)},"placement":${json(context.placement)},"query":${json(query)},` +
-    `"searchTerm":${json(context.searchTerm)},"categories":${json(context.categories)},"device":${json(context.device)},` +
-    `"customerHash":"${request.customerHash}","sessionHash":"${facts.sessionHash}","location":${json(location)},` +
-    `"modelVersion":${json(predictions.modelVersion)},"degraded":${json(facts.degraded)},"candidates":[${candidates}],` +
-    `"featureSet":"${FEATURE_SET}","features":"${base64Of(features, at)}","drops":${json(facts.drops.counts)}}}`
-  )
+  const event: PrintedEvent = {
+    id: facts.eventId,
+    type: 'auction',
+    schema: EVENT_SCHEMA,
+    occurredAt: when,
+    receivedAt: when,
+    source: 'ad-server',
+    key: request.auctionId,
+    data: {
+      auctionId: request.auctionId,
+      requestId: facts.requestId,
+      placement: context.placement,
+      query: facts.query.slice(0, QUERY_CHARACTERS_LOGGED).replace(BROKEN_PAIRS, ''),
+      searchTerm: context.searchTerm,
+      categories: context.categories as string[],
+      device: context.device,
+      customerHash: request.customerHash,
+      sessionHash: facts.sessionHash,
+      location: request.location ? { lat: request.location.lat, lng: request.location.lng } : null,
+      modelVersion: predictions.modelVersion,
+      degraded: facts.degraded as string[],
+      candidates,
+      featureSet: FEATURE_SET,
+      features: features.toBase64(),
+      drops: facts.drops.counts as Record<string, number>,
+    },
+  }
+  return JSON.stringify(event)
 }
 
-const json = (value: unknown): string => JSON.stringify(value)
+type PrintedEvent = z.input<typeof auctionEvent>
+type PrintedCandidate = z.input<typeof auctionCandidate>
 
 // Printing is synchronous, so that no two events can use it at once.
 let scratch = new Float32Array(64 * FEATURE_COUNT)
 
-function scratchFor(values: number): Float32Array {
-  if (scratch.length < values) scratch = new Float32Array(values * 2)
-  return scratch
+/** Gathers feature rows one after the other. */
+function featureRows(most: number) {
+  if (scratch.length < most * FEATURE_COUNT) scratch = new Float32Array(most * FEATURE_COUNT * 2)
+  let at = 0
+  return {
+    keep(features: Float32Array, row: number): void {
+      const from = row * FEATURE_COUNT
+      for (let column = 0; column < FEATURE_COUNT; column++) scratch[at++] = features[from + column]!
+    },
+    toBase64: (): string =>
+      Buffer.from(scratch.buffer, 0, at * Float32Array.BYTES_PER_ELEMENT).toString('base64'),
+  }
 }
-
-const base64Of = (values: Float32Array, count: number): string =>
-  Buffer.from(values.buffer, values.byteOffset, count * Float32Array.BYTES_PER_ELEMENT).toString('base64')
 
 /** Predictions of organic results are for reading: nothing is computed from them, and a short number costs half as much to print. */
 const short = (probability: number): number => Math.round(probability * 1e7) / 1e7
 
-function shownCandidate(slot: ServedSlot, slate: Slate, predictions: SlatePredictions): string {
-  const { winner } = slot
-  if (winner) {
-    return `{"position":${slot.position},"outcome":"shown","reason":"","priceMicros":"${winner.priceMicros}",${sponsoredFields(winner.ranked)},${organicFields(slate, slot.row)}}`
+/** What is left out is what the schema says for an organic slot. */
+function organicSlot(slot: ServedSlot, slate: Slate, { pctr, pcvr }: SlatePredictions): PrintedCandidate {
+  const { listing, organicScore, organicRank } = slate.rows[slot.row]!
+  return {
+    position: slot.position,
+    listingId: slot.listingId,
+    merchantId: listing?.merchantId ?? '',
+    sponsored: false,
+    outcome: 'shown',
+    pctr: short(pctr[slot.row]!),
+    pcvr: short(pcvr[slot.row]!),
+    organicScore: organicScore ?? null,
+    organicRank,
   }
-  // What is not said is what the schema says for an organic slot.
-  return (
-    `{"position":${slot.position},"outcome":"shown",${listingFields(slate.rows[slot.row]!)},"sponsored":false,` +
-    `"pctr":${short(predictions.pctr[slot.row]!)},"pcvr":${short(predictions.pcvr[slot.row]!)},${organicFields(slate, slot.row)}}`
-  )
 }
 
-const listingFields = ({ listing, listingId }: SlateRow): string =>
-  listing ? listing.printed : `"listingId":${json(listingId)},"merchantId":""`
+const soldSlot = (
+  position: number,
+  { ranked, priceMicros }: Winner<Candidate>,
+  slate: Slate,
+): PrintedCandidate => sponsoredCandidate(ranked, slate, position, 'shown', '', priceMicros.toString())
 
-const lostCandidate = ({ ranked, reason }: Loss, slate: Slate): string =>
-  `{"position":0,"outcome":"${DROP_REASONS[reason].outcome}","reason":"${reason}","priceMicros":"0",${sponsoredFields(ranked)},${organicFields(slate, ranked.bidder.row)}}`
+const lostCandidate = ({ ranked, reason }: Loss, slate: Slate): PrintedCandidate =>
+  sponsoredCandidate(ranked, slate, 0, DROP_REASONS[reason].outcome, reason, '0')
 
-function organicFields(slate: Slate, row: number): string {
-  const { organicScore, organicRank } = slate.rows[row]!
-  return `"organicScore":${organicScore ?? null},"organicRank":${organicRank}`
-}
-
-function sponsoredFields({ bidder, score, draw }: Ranked<Candidate>): string {
-  const { pctr, pcvr } = bidder
-  return (
-    `${bidder.listing.printed},"sponsored":true,${bidder.ad.printed},"pricing":"${bidder.pricing}",` +
-    `"bidMicros":"${bidder.bidMicros}","pctr":${pctr},"pcvr":${pcvr},"quality":${qualityOf(bidder)},"score":${scoreToFloat(score)},` +
-    `"keyword":${json(bidder.keyword)}${draw === undefined ? '' : `,"tieDraw":${draw}`}`
-  )
+function sponsoredCandidate(
+  { bidder, score, draw }: Ranked<Candidate>,
+  slate: Slate,
+  position: number,
+  outcome: PrintedCandidate['outcome'],
+  reason: string,
+  priceMicros: string,
+): PrintedCandidate {
+  const { organicScore, organicRank } = slate.rows[bidder.row]!
+  return {
+    position,
+    listingId: bidder.listingId,
+    merchantId: bidder.merchantId,
+    sponsored: true,
+    campaignId: bidder.campaign.id,
+    adId: bidder.adId,
+    outcome,
+    reason,
+    pricing: bidder.pricing,
+    bidMicros: bidder.bidMicros.toString(),
+    priceMicros,
+    pctr: bidder.pctr,
+    pcvr: bidder.pcvr,
+    quality: qualityOf(bidder),
+    score: scoreToFloat(score),
+    organicScore: organicScore ?? null,
+    organicRank,
+    keyword: bidder.keyword,
+    tieDraw: draw,
+  }
 }
 
 /** Evenly without replacement, by reservoir. */
