@@ -23,6 +23,7 @@ import { postEvents } from './routes/post-events/route.js'
 import { postRank } from './routes/post-rank/route.js'
 import { createFeatureBuffers } from './serve/3-predict/feature-buffers.js'
 import { createFrequencyCaps } from './serve/frequency-caps.js'
+import { createIdentityHasher } from './serve/identity-hasher.js'
 import { createRandomPool } from './serve/random-pool.js'
 import { DEFAULT_RULES, type ServingRules } from './serve/rules.js'
 import { createServe } from './serve/serve.js'
@@ -104,7 +105,7 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     predict: { host, stats: models.stats, buffers: createFeatureBuffers() },
     seal: { sealer, randomBytes: createRandomPool(deps.randomBytes) },
     sink,
-    identityKey,
+    hashIdentity: createIdentityHasher(identityKey),
     rules: { ...DEFAULT_RULES, ...deps.rules },
     clock,
     ids,

@@ -3,10 +3,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   createTokenSealer,
-  type OrganicSlotFacts,
+  type ListingFacts,
   PAGE_RANDOM_BYTES,
   type PageFacts,
   parseTokenKeys,
+  printListing,
   type SlotToken,
 } from './token.js'
 
@@ -94,14 +95,17 @@ describe('tokens of organic slots', () => {
     customerHash: 'c'.repeat(22),
     anonymous: true,
   }
-  const slot: OrganicSlotFacts = { position: 3, listingId: '靴-1', merchantId: 'mer_1', currency: 'EUR' }
+  const listing: ListingFacts = { listingId: '靴-1', merchantId: 'mer_1', currency: 'EUR' }
   const sealed = (sealer = createTokenSealer([key('a')])) =>
-    sealer.sealPage(page, randomBytes(PAGE_RANDOM_BYTES))(slot)
+    sealer.sealPage(page, randomBytes(PAGE_RANDOM_BYTES))(3, printListing(listing))
 
   it('come back as they were sealed', () => {
     const sealer = createTokenSealer([key('a')])
     const organic = { sponsored: false, campaignId: '', adId: '', pricing: '', priceMicros: 0n }
-    expect(sealer.open(sealed(sealer))).toEqual({ ok: true, token: { ...page, ...slot, ...organic } })
+    expect(sealer.open(sealed(sealer))).toEqual({
+      ok: true,
+      token: { ...page, position: 3, ...listing, ...organic },
+    })
   })
 
   it('show nothing of the customer, the query or the model', () => {
@@ -115,16 +119,12 @@ describe('tokens of organic slots', () => {
   it('do not open with a slot or a page of another token, even of the same auction', () => {
     const sealer = createTokenSealer([key('a')])
     const [ours, theirs] = [sealed(sealer).split('.'), sealed(sealer).split('.')]
-    const other = sealer
-      .sealPage(
-        page,
-        randomBytes(PAGE_RANDOM_BYTES),
-      )({ ...slot, position: 4 })
-      .split('.')
+    const other = printListing({ ...listing, listingId: 'L2' })
     for (const parts of [
-      [ours[0], other[1], ours[2]],
-      [theirs[0], ours[1], ours[2]],
-      [ours[0], other[1], other[2]],
+      [theirs[0], ...ours.slice(1)],
+      [ours[0], '4', ours[2], ours[3]],
+      [ours[0], ours[1], other, ours[3]],
+      [...ours.slice(0, 3), theirs[3]],
     ]) {
       expect(sealer.open(parts.join('.'))).toEqual({ ok: false, reason: 'forged' })
     }

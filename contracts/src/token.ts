@@ -53,17 +53,21 @@ export type PageFacts = Omit<
   | 'priceMicros'
 >
 
-/** What the token of an organic slot says besides: nothing that the page does not show anyway. */
-export type OrganicSlotFacts = Pick<SlotToken, 'position' | 'listingId' | 'merchantId' | 'currency'>
+/** What the token of an organic slot says of its listing: nothing that the page does not show anyway. */
+export type ListingFacts = Pick<SlotToken, 'listingId' | 'merchantId' | 'currency'>
+
+/** A listing as tokens of organic slots carry it; the same for every slot, so that it can be kept. */
+export const printListing = (facts: ListingFacts): string =>
+  Buffer.from(JSON.stringify([facts.listingId, facts.merchantId, facts.currency])).toString('base64url')
 
 export interface TokenSealer {
   /** Seals with the newest key. `nonce` is 12 fresh random bytes. */
   seal(token: SlotToken, nonce: Buffer): string
   /**
    * Seals what the organic slots of a page have in common, once, and gives what makes their tokens. `random` is PAGE_RANDOM_BYTES
-   * fresh random bytes.
+   * fresh random bytes; `listing` is what `printListing` gives.
    */
-  sealPage(page: PageFacts, random: Buffer): (slot: OrganicSlotFacts) => string
+  sealPage(page: PageFacts, random: Buffer): (position: number, listing: string) => string
   /** Opens a token of any known key. Whether it is expired is the caller's question: `expiresAtMs` is inside. */
   open(sealed: string): OpenedToken
 }
@@ -87,9 +91,9 @@ const GCM = { authTagLength: TAG_BYTES }
  * key id) is authenticated too. The first key seals; all keys open, so keys rotate without a pause.
  *
  * The token of a sponsored slot is one box. A page has far more organic slots, which have no price to hide: theirs are
- * `page.slot.tag`, where `page` is one box for all of them with a key of its own inside, `slot` the slot's own facts (base64url)
- * and `tag` SHA-256 over that key and `slot`, cut to 132 bits, which only who can open the box can make. Cut as it is, the hash
- * cannot be extended [Coron, Dodis, Malinaud & Puniya 2005].
+ * `page.position.listing.tag`, where `page` is one box for all of them with a key of its own inside, `listing` is readable and
+ * `tag` is SHA-256 over that key, position and listing, cut to 132 bits, which only who can open the box can make. Cut as it is,
+ * the hash cannot be extended [Coron, Dodis, Malinaud & Puniya 2005].
  */
 export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   const newest = keys[0]
@@ -140,27 +144,22 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     }
   }
 
-  function sealPage(page: PageFacts, random: Buffer): (slot: OrganicSlotFacts) => string {
+  function sealPage(page: PageFacts, random: Buffer): (position: number, listing: string) => string {
     const slotKey = random.toString('base64url', NONCE_BYTES, PAGE_RANDOM_BYTES)
     const sealed = box(pageHeader, printPage(page, slotKey), random.subarray(0, NONCE_BYTES))
-    return (slot) => {
-      const text = JSON.stringify([slot.position, slot.listingId, slot.merchantId, slot.currency])
-      if (scratch.length < text.length * 3) scratch = Buffer.alloc(text.length * 6)
-      const facts = scratch.toString('base64url', 0, scratch.write(text, 0, 'utf8'))
-      return `${sealed}.${facts}.${tagOf(slotKey, facts)}`
+    return (position, listing) => {
+      const slot = `${position}.${listing}`
+      return `${sealed}.${slot}.${tagOf(slotKey, slot)}`
     }
   }
 
-  function openOrganic(sealed: string, facts: string, tag: string): OpenedToken {
+  function openOrganic(sealed: string, position: string, listing: string, tag: string): OpenedToken {
     const page = unbox(PAGE, sealed)
     if (!page.ok) return page
     const { slotKey, ...common } = readPage(page.text)
-    if (!timingSafeEqual(Buffer.from(tag), Buffer.from(tagOf(slotKey, facts))))
-      return { ok: false, reason: 'forged' }
-    return {
-      ok: true,
-      token: { ...common, ...readOrganic(Buffer.from(facts, 'base64url').toString('utf8')) },
-    }
+    const expected = tagOf(slotKey, `${position}.${listing}`)
+    if (!timingSafeEqual(Buffer.from(tag), Buffer.from(expected))) return { ok: false, reason: 'forged' }
+    return { ok: true, token: { ...common, position: Number(position), ...readListing(listing), ...ORGANIC } }
   }
 
   return {
@@ -169,7 +168,7 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     open(text) {
       if (text.length > MAX_CHARACTERS) return { ok: false, reason: 'malformed' }
       const organic = ORGANIC_TOKEN.exec(text)
-      if (organic) return openOrganic(organic[1]!, organic[2]!, organic[3]!)
+      if (organic) return openOrganic(organic[1]!, organic[2]!, organic[3]!, organic[4]!)
       if (!WHOLE_TOKEN.test(text)) return { ok: false, reason: 'malformed' }
       const whole = unbox(WHOLE, text)
       return whole.ok ? { ok: true, token: decode(whole.text) } : whole
@@ -181,10 +180,10 @@ type Unopened = Extract<OpenedToken, { ok: false }>
 
 const MAX_CHARACTERS = 4096
 const WHOLE_TOKEN = /^[A-Za-z0-9_-]{40,}$/
-const ORGANIC_TOKEN = /^([A-Za-z0-9_-]{40,})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
+const ORGANIC_TOKEN = /^([A-Za-z0-9_-]{40,})\.([1-9]\d{0,4})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
 
-const tagOf = (slotKey: string, facts: string): string =>
-  hash('sha256', slotKey + facts, 'base64url').slice(0, SLOT_TAG_CHARACTERS)
+const tagOf = (slotKey: string, slot: string): string =>
+  hash('sha256', slotKey + slot, 'base64url').slice(0, SLOT_TAG_CHARACTERS)
 
 function headerOf(format: number, id: string): Buffer {
   if (!/^[A-Za-z0-9_-]{1,16}$/.test(id))
@@ -233,20 +232,16 @@ function readPage(text: string): PageFacts & { readonly slotKey: string } {
   }
 }
 
-function readOrganic(text: string): Omit<SlotToken, keyof PageFacts> {
-  const [position, listingId, merchantId, currency] = JSON.parse(text) as [number, string, string, string]
-  return {
-    position,
-    listingId,
-    merchantId,
-    currency,
-    sponsored: false,
-    campaignId: '',
-    adId: '',
-    pricing: '',
-    priceMicros: 0n,
-  }
+function readListing(text: string): ListingFacts {
+  const [listingId, merchantId, currency] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
+    string,
+    string,
+    string,
+  ]
+  return { listingId, merchantId, currency }
 }
+
+const ORGANIC = { sponsored: false, campaignId: '', adId: '', pricing: '', priceMicros: 0n } as const
 
 /** Prints tokens as JSON arrays. The tokens of one page say most things alike; those are printed once a page. */
 function createTokenPrinter(): (token: SlotToken) => string {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { distinctTermsOf, normaliseText, termsOf } from './text.js'
+import { normaliseText, termHashesOf } from './text.js'
 import type {
   ListingHistory,
   Predictions,
@@ -105,22 +105,11 @@ export const rankedListing = (listing: {
   readonly price: number
 }): RankedListing => ({
   id: listing.id,
-  titleTerms: new Set(termsOf(listing.title).map(sharedTerm)),
+  titleTerms: termHashesOf(listing.title),
   categories: listing.categories,
   price: listing.price,
   history: undefined,
 })
-
-const TERMS_SHARED = 200_000
-const sharedTerms = new Map<string, string>()
-
-/** One string for all equal terms: they take less memory, and a set finds the very same string without reading it. */
-function sharedTerm(term: string): string {
-  const shared = sharedTerms.get(term)
-  if (shared !== undefined) return shared
-  if (sharedTerms.size < TERMS_SHARED) sharedTerms.set(term, term)
-  return term
-}
 
 /** What a request looks like to ranking: the one place where a query becomes a search term and its terms. */
 export function slateContext(request: {
@@ -133,8 +122,7 @@ export function slateContext(request: {
   const searchTerm = normaliseText(request.query ?? '')
   return {
     searchTerm,
-    // Looked up only: requests may bring any terms, titles are a catalog's.
-    queryTerms: distinctTermsOf(searchTerm).map((term) => sharedTerms.get(term) ?? term),
+    queryTerms: termHashesOf(searchTerm),
     categories: request.categories ?? [],
     device: request.device ?? 'other',
     hour: new Date(request.atMs).getUTCHours(),
@@ -171,6 +159,8 @@ export function computeFeatures(
   const median = medianPrice(candidates)
   const scores = scoreScale(candidates)
   const ofCategory = new Map<string, CategoryFeatures>()
+  let lastCategory: string | undefined
+  let ofLastCategory = NO_CATEGORY
   const requestCategoryCtr = meanCategoryCtr(context.categories, context, stats, ofCategory, unseenCtr)
 
   for (let row = 0; row < rows; row++) {
@@ -198,10 +188,15 @@ export function computeFeatures(
       const categories = listing.categories
       let sum = 0
       for (let index = 0; index < categories.length; index++) {
-        const features = categoryFeatures(categories[index]!, context, stats, ofCategory)
-        sum += features.ctr
-        if (features.queryMatch > queryCategoryMatch) queryCategoryMatch = features.queryMatch
-        if (features.requested) categoryMatch = 1
+        const category = categories[index]!
+        // The listings of a slate are mostly of one category.
+        if (category !== lastCategory) {
+          lastCategory = category
+          ofLastCategory = categoryFeatures(category, context, stats, ofCategory)
+        }
+        sum += ofLastCategory.ctr
+        if (ofLastCategory.queryMatch > queryCategoryMatch) queryCategoryMatch = ofLastCategory.queryMatch
+        if (ofLastCategory.requested) categoryMatch = 1
       }
       categoryCtr = categories.length > 0 ? sum / categories.length : unseenCtr
       if (isPrice(listing.price)) priceToMedian = clamp(Math.log(listing.price / median), PRICE_LIMIT)
@@ -252,6 +247,8 @@ interface CategoryFeatures {
   readonly requested: boolean
 }
 
+const NO_CATEGORY: CategoryFeatures = { ctr: 0, queryMatch: 0, requested: false }
+
 /** Features of a category within one request; a slate has few distinct ones, so each is worked out once. */
 function categoryFeatures(
   category: string,
@@ -287,24 +284,30 @@ function meanCategoryCtr(
 const NOTHING_SEEN: RateCounts = { impressions: 0, clicks: 0, orders: 0 }
 
 const CATEGORY_TERMS_KEPT = 20_000
-const termsByCategory = new Map<string, ReadonlySet<string>>()
+const termsByCategory = new Map<string, readonly number[]>()
 
-function categoryTerms(category: string): ReadonlySet<string> {
+function categoryTerms(category: string): readonly number[] {
   let terms = termsByCategory.get(category)
   if (!terms) {
     // Requests may name any category: forgetting all now and then bounds the memory.
     if (termsByCategory.size >= CATEGORY_TERMS_KEPT) termsByCategory.clear()
-    terms = new Set(termsOf(category).map(sharedTerm))
+    terms = termHashesOf(category)
     termsByCategory.set(category, terms)
   }
   return terms
 }
 
-function shareIn(queryTerms: readonly string[], terms: ReadonlySet<string>): number {
+function shareIn(queryTerms: readonly number[], terms: readonly number[]): number {
   if (queryTerms.length === 0) return 0
   let matched = 0
-  for (let index = 0; index < queryTerms.length; index++) if (terms.has(queryTerms[index]!)) matched++
+  for (let index = 0; index < queryTerms.length; index++) if (holds(terms, queryTerms[index]!)) matched++
   return matched / queryTerms.length
+}
+
+/** Titles and names are short: walking through a few numbers is quicker than any table. */
+function holds(terms: readonly number[], term: number): boolean {
+  for (let index = 0; index < terms.length; index++) if (terms[index] === term) return true
+  return false
 }
 
 const isPrice = (price: number): boolean => price > 0 && price < Number.POSITIVE_INFINITY
@@ -379,9 +382,9 @@ function scoreScale(candidates: readonly SlateCandidate[]): ScoreScale {
 
 const clamp = (value: number, limit: number): number => Math.min(Math.max(value, -limit), limit)
 
-function isInCategories(term: string, categories: readonly string[]): boolean {
+function isInCategories(term: number, categories: readonly string[]): boolean {
   for (let index = 0; index < categories.length; index++) {
-    if (categoryTerms(categories[index]!).has(term)) return true
+    if (holds(categoryTerms(categories[index]!), term)) return true
   }
   return false
 }
@@ -399,7 +402,7 @@ export function relevance(context: SlateContext, listing: RankedListing): number
   let matched = 0
   for (let index = 0; index < queryTerms.length; index++) {
     const term = queryTerms[index]!
-    if (titleTerms.has(term) || isInCategories(term, categories)) matched++
+    if (holds(titleTerms, term) || isInCategories(term, categories)) matched++
   }
   return LEAST_RELEVANCE + (1 - LEAST_RELEVANCE) * (matched / queryTerms.length)
 }

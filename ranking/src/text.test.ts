@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { distinctTermsOf, normaliseText, segmentIntoBigrams, stem, termsOf } from './text.js'
+import { normaliseText, segmentIntoBigrams, stem, termHash, termHashesOf, termsOf } from './text.js'
 
 describe('normaliseText', () => {
   it.each([
@@ -64,7 +64,11 @@ describe('termsOf', () => {
 
   it('keeps the order of terms, and one of each when asked for distinct ones', () => {
     expect(termsOf('shoe red shoes')).toEqual(['shoe', 'red', 'shoe'])
-    expect(distinctTermsOf('shoe red shoes')).toEqual(['shoe', 'red'])
+    expect(termHashesOf('shoe red shoes')).toEqual([termHash('shoe'), termHash('red')])
+    // Reference values of FNV-1a.
+    expect(termHash('') >>> 0).toBe(0x811c9dc5)
+    expect(termHash('a') >>> 0).toBe(0xe40c292c)
+    expect(termHash('foobar') >>> 0).toBe(0xbf9cf968)
   })
 })
 

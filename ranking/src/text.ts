@@ -75,8 +75,19 @@ export function termsOf(text: string, segment: Segment = defaultSegment): string
   return terms
 }
 
-/** Terms without repeats, in order of first appearance. */
-export const distinctTermsOf = (text: string): string[] => [...new Set(termsOf(text))]
+/**
+ * FNV-1a over the UTF-16 units of a term, 32 bits. Ranking compares terms by it: numbers take a fraction of the memory of texts, and two
+ * different terms of one query and one title have the same number about once in four thousand million pairs.
+ */
+export function termHash(term: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < term.length; index++)
+    hash = Math.imul(hash ^ term.charCodeAt(index), 0x01000193)
+  return hash
+}
+
+/** Hashes of the text's terms without repeats, in order of first appearance. */
+export const termHashesOf = (text: string): number[] => [...new Set(termsOf(text).map(termHash))]
 
 /** Things that are sold under a name that only looks inflected. */
 const WHOLE_WORDS: ReadonlySet<string> = new Set([

@@ -6,8 +6,8 @@
 /** A listing as ranking sees it; made once when it enters the index (`rankedListing`), not per request. */
 export interface RankedListing {
   readonly id: string
-  /** Normalised terms of the title (see text.ts). */
-  readonly titleTerms: ReadonlySet<string>
+  /** Hashes of the title's terms (`termHash`), without repeats. */
+  readonly titleTerms: readonly number[]
   readonly categories: readonly string[]
   /** Currency units as a float; only ratios within a slate are used. */
   readonly price: number
@@ -36,8 +36,8 @@ export interface SlateCandidate {
 export interface SlateContext {
   /** Normalised query ('' without one), as produced by `normaliseText`. */
   readonly searchTerm: string
-  /** Normalised terms of the query, without repeats. */
-  readonly queryTerms: readonly string[]
+  /** Hashes of the query's terms (`termHash`), without repeats. */
+  readonly queryTerms: readonly number[]
   readonly categories: readonly string[]
   readonly device: string
   /** 0–23, UTC. */

@@ -16,6 +16,16 @@ export interface Holder {
 export interface CampaignAccount extends Holder {
   /** undefined: billing has never charged it. */
   spend: CampaignSpend | undefined
+  /** What `remainingOf` last worked out; it holds until billing says something new, the campaign changes or a day begins. */
+  limits: Limits | undefined
+}
+
+export interface Limits {
+  readonly of: object
+  readonly spend: CampaignSpend | undefined
+  readonly day: string
+  readonly totalMicros: Micros | undefined
+  readonly dayMicros: Micros | undefined
 }
 
 export interface WalletAccount extends Holder {
@@ -34,7 +44,7 @@ export class Accounts {
   campaign(id: string): CampaignAccount {
     let account = this.campaigns.get(id)
     if (!account) {
-      account = { spend: undefined, heldMicros: 0n }
+      account = { spend: undefined, limits: undefined, heldMicros: 0n }
       this.campaigns.set(id, account)
     }
     return account

@@ -12,7 +12,11 @@ export function blendOrganic(count: number, pctr: ArrayLike<number>): Uint16Arra
   const keys = new Float64Array(count)
   for (let i = 0; i < count; i++) {
     order[i] = i
-    keys[i] = MODEL_WEIGHT * Math.log(pctr[i]!) - (1 - MODEL_WEIGHT) * Math.log(Math.log2(2 + i))
+    keys[i] = MODEL_WEIGHT * Math.log(pctr[i]!) - (1 - MODEL_WEIGHT) * logDiscount(i)
   }
   return order.sort((a, b) => keys[b]! - keys[a]! || a - b)
 }
+
+const LOG_DISCOUNTS = Float64Array.from({ length: 500 }, (_, i) => Math.log(Math.log2(2 + i)))
+
+const logDiscount = (i: number): number => LOG_DISCOUNTS[i] ?? Math.log(Math.log2(2 + i))

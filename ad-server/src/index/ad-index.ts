@@ -17,6 +17,12 @@ export interface IndexedCampaign {
   readonly budgetTotalMicros: bigint | undefined
   readonly startsAtMs: number
   readonly endsAtMs: number
+  readonly active: boolean
+  /** undefined: at all times; likewise below: everywhere. */
+  readonly dayparts: CampaignState['dayparts'] | undefined
+  readonly placements: CampaignState['placements'] | undefined
+  readonly locations: CampaignState['targeting']['locations'] | undefined
+  readonly frequencyCap: CampaignState['frequencyCap']
   readonly merchant: MerchantEntry
   readonly ads: readonly IndexedAd[]
   readonly account: CampaignAccount
@@ -248,6 +254,11 @@ export class AdIndex {
       budgetTotalMicros: state.budgetTotalMicros === null ? undefined : BigInt(state.budgetTotalMicros),
       startsAtMs: state.startsAt === null ? Number.NEGATIVE_INFINITY : Date.parse(state.startsAt),
       endsAtMs: state.endsAt === null ? Number.POSITIVE_INFINITY : Date.parse(state.endsAt),
+      active: state.status === 'active',
+      dayparts: someOrNone(state.dayparts),
+      placements: someOrNone(state.placements),
+      locations: someOrNone(state.targeting.locations),
+      frequencyCap: state.frequencyCap,
       merchant: entryOf(this.merchants, state.merchantId),
       ads: state.ads.map(
         ({ id, listingId }) => new IndexedAd(id, state.id, listingId, entryOf(this.listings, listingId)),
@@ -284,6 +295,8 @@ export class AdIndex {
 }
 
 const NO_SLOTS: readonly number[] = []
+
+const someOrNone = <T>(items: T[]): T[] | undefined => (items.length > 0 ? items : undefined)
 
 function entryOf<T>(
   entries: Map<string, { current: T | undefined }>,

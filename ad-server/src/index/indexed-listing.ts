@@ -1,9 +1,9 @@
-import { type ListingState, microsToFloat } from '@endcap/contracts'
+import { type ListingState, microsToFloat, printListing } from '@endcap/contracts'
 import { type ListingHistory, type RankedListing, rankedListing } from '@endcap/ranking'
 
 /**
  * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
- * catalog are rarely candidates, and term sets are the larger part of their memory.
+ * catalog are rarely candidates.
  */
 export class IndexedListing implements RankedListing {
   readonly id: string
@@ -22,8 +22,8 @@ export class IndexedListing implements RankedListing {
   /** The last slate that it is in, and its row there. */
   slate = 0
   slateRow = 0
-  private terms: ReadonlySet<string> | undefined = undefined
-  private fields: string | undefined = undefined
+  private terms: readonly number[] | undefined = undefined
+  private inTokens: string | undefined = undefined
 
   constructor(
     state: ListingState,
@@ -43,15 +43,19 @@ export class IndexedListing implements RankedListing {
     this.version = state.version
   }
 
-  get titleTerms(): ReadonlySet<string> {
+  get titleTerms(): readonly number[] {
     this.terms ??= rankedListing(this).titleTerms
     return this.terms
   }
 
-  /** Its ids as fields of a JSON object, as events and answers carry them. */
-  get printed(): string {
-    this.fields ??= `"listingId":${JSON.stringify(this.id)},"merchantId":${JSON.stringify(this.merchantId)}`
-    return this.fields
+  /** As the tokens of organic slots carry it. */
+  get tokenPart(): string {
+    this.inTokens ??= printListing({
+      listingId: this.id,
+      merchantId: this.merchantId,
+      currency: this.currency,
+    })
+    return this.inTokens
   }
 
   toState(): ListingState {

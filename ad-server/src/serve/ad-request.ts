@@ -27,7 +27,7 @@ interface Asked {
 
 interface KnownQuery {
   readonly searchTerm: string
-  readonly queryTerms: readonly string[]
+  readonly queryTerms: readonly number[]
   readonly terms: readonly string[]
 }
 

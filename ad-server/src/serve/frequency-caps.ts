@@ -20,7 +20,7 @@ export function createFrequencyCaps(state: StateStore, index: AdIndex): Frequenc
   return {
     async cappedOf(matches, customerHash, nowMs) {
       if (customerHash === '') return NONE
-      const capped = matches.filter(({ campaign }) => campaign.state.frequencyCap !== null)
+      const capped = matches.filter(({ campaign }) => campaign.frequencyCap !== null)
       if (capped.length === 0) return NONE
       const counts = await Promise.all(
         capped.map(({ campaign }) =>

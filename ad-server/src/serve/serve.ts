@@ -2,7 +2,6 @@ import {
   type AuctionInput,
   type Clock,
   type ExplainedCandidate,
-  hashIdentity,
   type IdSource,
   type RankBody,
   TOPICS,
@@ -41,6 +40,7 @@ import type { Candidate } from './candidate.js'
 import { DropLedger } from './drop-reasons.js'
 import type { FrequencyCaps } from './frequency-caps.js'
 import { createGroupAppend } from './group-append.js'
+import type { IdentityHasher } from './identity-hasher.js'
 import type { ServingRules } from './rules.js'
 import { type Lap, startLaps, type Timings } from './timings.js'
 
@@ -64,7 +64,7 @@ export interface ServeDeps {
   readonly predict: PredictDeps
   readonly seal: SealDeps
   readonly sink: EventSink
-  readonly identityKey: Buffer
+  readonly hashIdentity: IdentityHasher
   readonly rules: ServingRules
   readonly clock: Clock
   readonly ids: IdSource
@@ -135,6 +135,7 @@ export function createServe(deps: ServeDeps): Serve {
     help: 'Ads that a request met but did not show, by reason',
     labelNames: ['reason'],
   })
+  const dropsOf = new Map<string, ReturnType<typeof dropsTotal.labels>>()
   const degradedTotal = counterOf(deps.registry, {
     name: 'endcap_answers_degraded_total',
     help: 'Answers that were less than they could be, by reason',
@@ -193,7 +194,7 @@ export function createServe(deps: ServeDeps): Serve {
     const anonymous = customer?.consent === false
     // Who refused is not remembered, not even by a hash.
     const hash = (kind: 'customer' | 'session', id: string | undefined): string =>
-      anonymous || id === undefined ? '' : hashIdentity(deps.identityKey, kind, id)
+      anonymous || id === undefined ? '' : deps.hashIdentity(kind, id)
     const { items, allowed, ...ask } = rest
     return {
       ...ask,
@@ -423,8 +424,18 @@ export function createServe(deps: ServeDeps): Serve {
     return { candidates: explainCandidates(page.winners, page.losers, page.drops) }
   }
 
+  /** Each series is looked up once: finding it by its labels costs more than counting. */
+  function countDrops(reason: string, ads: number): void {
+    let series = dropsOf.get(reason)
+    if (!series) {
+      series = dropsTotal.labels(reason)
+      dropsOf.set(reason, series)
+    }
+    series.inc(ads)
+  }
+
   function count(drops: DropLedger, degraded: readonly string[]): void {
-    for (const [reason, ads] of Object.entries(drops.counts)) dropsTotal.inc({ reason }, ads)
+    for (const [reason, ads] of Object.entries(drops.counts)) countDrops(reason, ads)
     for (const reason of degraded) degradedTotal.inc({ reason })
   }
 

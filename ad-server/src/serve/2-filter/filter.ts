@@ -60,14 +60,13 @@ function judgeCampaign(
   deps: FilterDeps,
 ): DropReason | Admitted {
   const { campaign } = match
-  const { state } = campaign
-  if (state.status !== 'active') return 'campaign_not_active'
+  const { dayparts, placements } = campaign
+  if (!campaign.active) return 'campaign_not_active'
   if (request.nowMs < campaign.startsAtMs) return 'not_started'
   if (request.nowMs >= campaign.endsAtMs) return 'ended'
   const local = deps.localTime(request.nowMs, merchant.timeZone)
-  if (state.dayparts.length > 0 && !state.dayparts.some((part) => covers(part, local)))
-    return 'outside_daypart'
-  if (state.placements.length > 0 && !state.placements.includes(request.context.placement)) return 'placement'
+  if (dayparts && !dayparts.some((part) => covers(part, local))) return 'outside_daypart'
+  if (placements && !placements.includes(request.context.placement)) return 'placement'
   if (match.excluded) return 'negative_keyword'
   if (isOutOfRadius(campaign, request)) return 'out_of_radius'
   const remaining = deps.remainingOf(campaign, local.date)
@@ -90,8 +89,8 @@ const covers = (
   local.minuteOfDay < part.toMinute
 
 function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): boolean {
-  const { locations } = campaign.state.targeting
-  if (locations.length === 0) return false
+  const { locations } = campaign
+  if (!locations) return false
   return !location || !locations.some((place) => distanceKm(place, location) <= place.radiusKm)
 }
 

@@ -1,4 +1,10 @@
-import { PAGE_RANDOM_BYTES, type PageFacts, type SlotToken, type TokenSealer } from '@endcap/contracts'
+import {
+  PAGE_RANDOM_BYTES,
+  type PageFacts,
+  printListing,
+  type SlotToken,
+  type TokenSealer,
+} from '@endcap/contracts'
 import type { Winner } from '../../domain/auction.js'
 import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
@@ -59,13 +65,11 @@ export function sealSlots(
       token = deps.sealer.seal(sponsoredToken(page, position, winner), nonce)
     } else {
       organicToken ??= deps.sealer.sealPage(page, random.subarray(0, PAGE_RANDOM_BYTES))
-      const listing = slate.rows[row]!.listing
-      token = organicToken({
+      const { listing } = slate.rows[row]!
+      token = organicToken(
         position,
-        listingId,
-        merchantId: listing?.merchantId ?? '',
-        currency: listing?.currency ?? '',
-      })
+        listing?.tokenPart ?? printListing({ listingId, merchantId: '', currency: '' }),
+      )
     }
     served.push({ position, listingId, row, winner, token })
   }
