@@ -12,12 +12,11 @@ if (!names.includes(name)) {
   console.error(`usage: npm run bench ${names.join('|')}`)
   process.exit(2)
 }
-const { status } = spawnSync(
-  process.execPath,
-  ['--expose-gc', '--import', 'tsx', `bench/src/${name}.bench.ts`, ...args],
-  {
-    cwd: root,
-    stdio: 'inherit',
-  },
-)
-process.exit(status ?? 1)
+// What is measured is what ships: the built rooms, not the sources.
+run('scripts/build.mjs', '--bench')
+run('--expose-gc', '--enable-source-maps', `dist/bench/src/${name}.bench.js`, ...args)
+
+function run(...command) {
+  const { status } = spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}

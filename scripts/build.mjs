@@ -1,5 +1,5 @@
 // Builds dist/: the same rooms as plain JavaScript, laid out like the sources, so that paths relative to a file stay true.
-// The container image runs it; development runs the TypeScript sources through tsx.
+// The container image runs it; development runs the TypeScript sources through tsx. `--bench` builds the benches too.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 const rooms = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).workspaces.filter(
-  (room) => room !== 'bench',
+  (room) => room !== 'bench' || process.argv.includes('--bench'),
 )
 
 rmSync(dist, { recursive: true, force: true })
@@ -41,4 +41,4 @@ for (const room of rooms) {
   symlinkSync(join(name.startsWith('@') ? '../..' : '..', room), join(dist, 'node_modules', name))
 }
 cpSync(join(root, 'endcap', 'bin'), join(dist, 'endcap', 'bin'), { recursive: true })
-console.log(`dist/: ${rooms.length} rooms`)
+console.error(`dist/: ${rooms.length} rooms`)

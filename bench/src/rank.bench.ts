@@ -14,8 +14,8 @@ import { machine, median, quantile, report } from './report.js'
 const quick = process.argv.includes('--quick')
 const size = quick ? { topics: 4, requests: 40 } : { topics: 20, requests: 400 }
 const WARM_UP = quick ? 400 : 5000
-const ROUNDS = quick ? 3 : 9
-const A_ROUND = quick ? 300 : 2000
+const ROUNDS = quick ? 3 : 72
+const A_ROUND = quick ? 300 : 250
 const TIMED = quick ? 300 : 3000
 const TARGET = '<= 4'
 
@@ -34,8 +34,8 @@ for (const [part, measure] of Object.entries(parts)) {
 process.exit(0)
 
 async function measureCpu(): Promise<void> {
-  const rank = startChild('rank-process.ts', { ...size, timed: false })
-  const floor = startChild('floor-process.ts', size)
+  const rank = startChild('rank-process', { ...size, timed: false })
+  const floor = startChild('floor-process', size)
   const [rankUrl, floorUrl] = await Promise.all([rank.call<string>('listen'), floor.call<string>('listen')])
   const answer = await sampleAnswer(rankUrl)
   await floor.call('answerWith', answer)
@@ -112,7 +112,7 @@ async function sampleAnswer(baseUrl: string): Promise<RankAnswer> {
 
 /** One request at a time, so that a step's time is its own; in a process of its own, so that measuring costs the others nothing. */
 async function measureSteps(): Promise<void> {
-  const rank = startChild('rank-process.ts', { ...size, timed: true })
+  const rank = startChild('rank-process', { ...size, timed: true })
   const load = createLoad({ baseUrl: await rank.call('listen'), path: '/v1/rank', key: SERVE_KEY, bodies })
   await load.send(WARM_UP)
   await rank.call('stepMicros')
@@ -131,7 +131,7 @@ async function measureSteps(): Promise<void> {
 }
 
 async function measureIndex(): Promise<void> {
-  const index = startChild('index-process.ts', {
+  const index = startChild('index-process', {
     ads: quick ? 10_000 : 100_000,
     lookups: quick ? 1000 : 20_000,
   })

@@ -1,4 +1,5 @@
-import { uuidv7 } from 'uuidv7'
+import { randomFillSync } from 'node:crypto'
+import { V7Generator } from 'uuidv7'
 
 /** What an id names. The prefix is part of the id: `cmp_01932f…`. */
 export const ID_PREFIXES = {
@@ -25,10 +26,26 @@ export type IdKind = keyof typeof ID_PREFIXES
 export type IdSource = (kind: IdKind) => string
 
 /** Ids from UUID version 7 (RFC 9562): time-ordered, 74 random bits. */
-export const createIdSource =
-  (uuid: () => string = uuidv7): IdSource =>
-  (kind) =>
-    `${ID_PREFIXES[kind]}_${uuid().replaceAll('-', '')}`
+export function createIdSource(): IdSource {
+  const generator = new V7Generator({ nextUint32: createRandomWords() })
+  return (kind) => `${ID_PREFIXES[kind]}_${hexOf(generator.generate().bytes)}`
+}
+
+const hexOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+
+/** Secure random numbers, drawn a thousand at a time: asking for them costs more than making them. */
+function createRandomWords(): () => number {
+  const words = new Uint32Array(1024)
+  let next = words.length
+  return () => {
+    if (next === words.length) {
+      randomFillSync(words)
+      next = 0
+    }
+    return words[next++]!
+  }
+}
 
 /** Ids 1, 2, 3… for tests. */
 export const createSequentialIdSource = (): IdSource => {

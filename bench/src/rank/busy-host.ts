@@ -33,7 +33,7 @@ export async function measureBusyHost({ quick }: { quick: boolean }): Promise<vo
   const seconds = quick ? 1.5 : 15
   const history = quick ? 100 : 1500
   const market = createBenchMarket(size)
-  const host = startChild('host-process.ts', size)
+  const host = startChild('host-process', size)
   const { url, key } = await host.call<{ url: string; key: string }>('start')
   const client = createClient(url, key)
   await createMarket(client, market)

@@ -187,14 +187,15 @@ class SegmentLog implements EmbeddedLog {
     if (!this.isOpen || this.closing) await this.ready()
     if (records.length === 0) return
     const { partitions } = this.topicOf(topic)
-    const shares = this.shareOut(records, partitions.length)
     let bytes = 0
-    for (const share of shares.values()) bytes += share.bytes
+    for (const record of records) bytes += recordBytes(record)
     const pending = this.context.pending.bytes
     // One call may be larger than the limit when nothing else waits, or it could never be written.
     if (pending > 0 && pending + bytes > this.maxPendingBytes) {
       throw new BackPressureError(`${pending} bytes wait for the disk; the limit is ${this.maxPendingBytes}`)
     }
+    if (partitions.length === 1) return partitions[0]!.append(records, bytes, durability)
+    const shares = this.shareOut(records, partitions.length)
     const outcomes = await Promise.allSettled(
       Array.from(shares, ([number, share]) =>
         partitions[number]!.append(share.records, share.bytes, durability),
