@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createSecretKey, hash, timingSafeEqua
 import { PRICINGS, type Pricing } from './entities.js'
 import type { Micros } from './money.js'
 
-/** What a slot's token says. The holder can neither read nor change it. */
+/** What a slot's token says. The holder can change none of it, and read only what the page shows. */
 export interface SlotToken {
   readonly auctionId: string
   readonly position: number
@@ -40,101 +40,101 @@ export type OpenedToken =
   | { readonly ok: false; readonly reason: 'malformed' | 'unknown_key' | 'forged' }
 
 /** What all tokens of one page say alike. */
-export type PageFacts = Omit<
+export type PageFacts = Pick<
   SlotToken,
-  | 'position'
-  | 'listingId'
-  | 'merchantId'
-  | 'currency'
-  | 'sponsored'
-  | 'campaignId'
-  | 'adId'
-  | 'pricing'
-  | 'priceMicros'
+  | 'auctionId'
+  | 'placement'
+  | 'searchTerm'
+  | 'device'
+  | 'modelVersion'
+  | 'issuedAtMs'
+  | 'expiresAtMs'
+  | 'customerHash'
+  | 'anonymous'
 >
 
-/** What the token of an organic slot says of its listing: nothing that the page does not show anyway. */
-export type ListingFacts = Pick<SlotToken, 'listingId' | 'merchantId' | 'currency'>
+/** What a slot was sold for. */
+export type SlotPrice = Pick<SlotToken, 'position' | 'priceMicros'> & { readonly pricing: Pricing }
 
-/** A listing as tokens of organic slots carry it; the same for every slot, so that it can be kept. */
-export const printListing = (facts: ListingFacts): string =>
-  Buffer.from(JSON.stringify([facts.listingId, facts.merchantId, facts.currency])).toString('base64url')
+/** A listing as tokens carry it; the same for every slot, so that it can be kept. */
+export const printListing = (of: Pick<SlotToken, 'listingId' | 'merchantId' | 'currency'>): string =>
+  base64Of([of.listingId, of.merchantId, of.currency])
+
+/** An ad as tokens carry it; the same for every slot. `merchantId` and `currency` are those of the campaign that pays. */
+export const printAd = (of: Pick<SlotToken, 'campaignId' | 'adId' | 'merchantId' | 'currency'>): string =>
+  base64Of([of.campaignId, of.adId, of.merchantId, of.currency])
+
+const base64Of = (values: readonly string[]): string =>
+  Buffer.from(JSON.stringify(values)).toString('base64url')
+
+/** Makes the token of one slot of a page; `listing` and `ad` (a sponsored slot) are what `printListing` and `printAd` give. */
+export type SealSlot = (position: number, listing: string, ad?: string) => string
 
 export interface TokenSealer {
-  /** Seals with the newest key. `nonce` is 12 fresh random bytes. */
-  seal(token: SlotToken, nonce: Buffer): string
   /**
-   * Seals what the organic slots of a page have in common, once, and gives what makes their tokens. `random` is PAGE_RANDOM_BYTES
-   * fresh random bytes; `listing` is what `printListing` gives.
+   * Seals what the slots of a page have in common and what was paid for them, once, with the newest key, and gives what makes their
+   * tokens. `random` is PAGE_RANDOM_BYTES fresh random bytes.
    */
-  sealPage(page: PageFacts, random: Buffer): (position: number, listing: string) => string
+  sealPage(page: PageFacts, prices: readonly SlotPrice[], random: Buffer): SealSlot
+  /** A page of one slot. */
+  seal(token: SlotToken, random: Buffer): string
   /** Opens a token of any known key. Whether it is expired is the caller's question: `expiresAtMs` is inside. */
   open(sealed: string): OpenedToken
 }
 
-/** A token that says everything by itself. */
-const WHOLE = 1
-/** The part that the organic slots of one page share. */
-const PAGE = 2
+const FORMAT = 1
 const NONCE_BYTES = 12
-const SLOT_KEY_BYTES = 32
+const SLOT_KEY_BYTES = 16
 export const PAGE_RANDOM_BYTES = NONCE_BYTES + SLOT_KEY_BYTES
+const TAG_BYTES = 16
 /** 132 bits, in base64url. */
 const SLOT_TAG_CHARACTERS = 22
-const TAG_BYTES = 16
 /** Base-36 digits of the largest amount that the ledger holds (2^63 − 1). */
 const PRICE_DIGITS = 13
 const GCM = { authTagLength: TAG_BYTES }
+const MAX_CHARACTERS = 4096
+const TOKEN =
+  /^([A-Za-z0-9_-]{40,})\.(([1-9]\d{0,4})\.([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?)\.([A-Za-z0-9_-]{22})$/
 
 /**
- * A box is AES-256-GCM: format byte, key-id length, key id, nonce, ciphertext, tag; base64url without padding. The header (format and
- * key id) is authenticated too. The first key seals; all keys open, so keys rotate without a pause.
+ * A token is `page.position.listing.tag`, of a sponsored slot `page.position.listing.ad.tag`.
  *
- * The token of a sponsored slot is one box. A page has far more organic slots, which have no price to hide: theirs are
- * `page.position.listing.tag`, where `page` is one box for all of them with a key of its own inside, `listing` is readable and
- * `tag` is SHA-256 over that key, position and listing, cut to 132 bits, which only who can open the box can make. Cut as it is,
- * the hash cannot be extended [Coron, Dodis, Malinaud & Puniya 2005].
+ * `page` is one AES-256-GCM box for all slots of a page: format byte, key-id length, key id, nonce, ciphertext, tag, in base64url without
+ * padding. Inside are the facts of the page, the prices of its slots, and a key of its own. Format byte and key id are
+ * authenticated too. The first key seals; all keys open, so keys rotate without a pause.
+ *
+ * What follows is on the page anyway and readable. `tag` is SHA-256 over the key in the box and all between the box and the tag, cut to
+ * 132 bits: only who can open the box can make it. Cut as it is, the hash cannot be extended [Coron, Dodis, Malinaud & Puniya
+ * 2005].
  */
 export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   const newest = keys[0]
   if (!newest) throw new Error('at least one token key is needed')
   const byId = new Map(keys.map((key) => [key.id, key]))
-  const wholeHeader = headerOf(WHOLE, newest.id)
-  const pageHeader = headerOf(PAGE, newest.id)
-  // Prepared once: with the bare bytes every token pays for it again.
+  const header = headerOf(newest.id)
+  // Prepared once: with the bare bytes every page pays for it again.
   const newestSecret = createSecretKey(newest.secret)
-  const print = createTokenPrinter()
-  let scratch = Buffer.alloc(4096)
 
-  function box(header: Buffer, text: string, nonce: Buffer): string {
+  function box(text: string, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
     cipher.setAAD(header)
     const body = cipher.update(text, 'utf8')
     cipher.final()
-    const tag = cipher.getAuthTag()
-    const tagAt = header.length + NONCE_BYTES + body.length
-    // A page seals many: the parts meet in one buffer that is used again and again.
-    if (scratch.length < tagAt + TAG_BYTES) scratch = Buffer.alloc((tagAt + TAG_BYTES) * 2)
-    header.copy(scratch, 0)
-    nonce.copy(scratch, header.length)
-    body.copy(scratch, header.length + NONCE_BYTES)
-    tag.copy(scratch, tagAt)
-    return scratch.toString('base64url', 0, tagAt + TAG_BYTES)
+    return Buffer.concat([header, nonce, body, cipher.getAuthTag()]).toString('base64url')
   }
 
-  function unbox(format: number, sealed: string): { ok: true; text: string } | Unopened {
+  function unbox(sealed: string): { ok: true; text: string } | Unopened {
     const bytes = Buffer.from(sealed, 'base64url')
     const idLength = bytes[1] ?? 0
     const bodyStart = 2 + idLength + NONCE_BYTES
-    if (bytes[0] !== format || bytes.length <= bodyStart + TAG_BYTES)
+    if (bytes[0] !== FORMAT || bytes.length <= bodyStart + TAG_BYTES)
       return { ok: false, reason: 'malformed' }
     // Base64 lets the unused low bits of the last character vary: only the one canonical spelling is a token.
     if (bytes.toString('base64url') !== sealed) return { ok: false, reason: 'malformed' }
-    const id = bytes.toString('latin1', 2, 2 + idLength)
-    const key = byId.get(id)
+    const key = byId.get(bytes.toString('latin1', 2, 2 + idLength))
     if (!key) return { ok: false, reason: 'unknown_key' }
-    const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart))
-    decipher.setAAD(headerOf(format, id))
+    const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart), GCM)
+    decipher.setAAD(headerOf(key.id))
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     try {
       const text = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES), undefined, 'utf8')
@@ -144,55 +144,72 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     }
   }
 
-  function sealPage(page: PageFacts, random: Buffer): (position: number, listing: string) => string {
+  function sealPage(page: PageFacts, prices: readonly SlotPrice[], random: Buffer): SealSlot {
     const slotKey = random.toString('base64url', NONCE_BYTES, PAGE_RANDOM_BYTES)
-    const sealed = box(pageHeader, printPage(page, slotKey), random.subarray(0, NONCE_BYTES))
-    return (position, listing) => {
-      const slot = `${position}.${listing}`
+    const sealed = box(printPage(page, prices, slotKey), random.subarray(0, NONCE_BYTES))
+    return (position, listing, ad) => {
+      const slot = ad === undefined ? `${position}.${listing}` : `${position}.${listing}.${ad}`
       return `${sealed}.${slot}.${tagOf(slotKey, slot)}`
     }
   }
 
-  function openOrganic(sealed: string, position: string, listing: string, tag: string): OpenedToken {
-    const page = unbox(PAGE, sealed)
-    if (!page.ok) return page
-    const { slotKey, ...common } = readPage(page.text)
-    const expected = tagOf(slotKey, `${position}.${listing}`)
-    if (!timingSafeEqual(Buffer.from(tag), Buffer.from(expected))) return { ok: false, reason: 'forged' }
-    return { ok: true, token: { ...common, position: Number(position), ...readListing(listing), ...ORGANIC } }
+  function seal(token: SlotToken, random: Buffer): string {
+    const { position, pricing, priceMicros } = token
+    const prices = pricing === '' ? [] : [{ position, pricing, priceMicros }]
+    const sealSlot = sealPage(token, prices, random)
+    return sealSlot(position, printListing(token), token.sponsored ? printAd(token) : undefined)
   }
 
-  return {
-    seal: (token, nonce) => box(wholeHeader, print(token), nonce),
-    sealPage,
-    open(text) {
-      if (text.length > MAX_CHARACTERS) return { ok: false, reason: 'malformed' }
-      const organic = ORGANIC_TOKEN.exec(text)
-      if (organic) return openOrganic(organic[1]!, organic[2]!, organic[3]!, organic[4]!)
-      if (!WHOLE_TOKEN.test(text)) return { ok: false, reason: 'malformed' }
-      const whole = unbox(WHOLE, text)
-      return whole.ok ? { ok: true, token: decode(whole.text) } : whole
-    },
+  function open(text: string): OpenedToken {
+    const parts = text.length > MAX_CHARACTERS ? null : TOKEN.exec(text)
+    if (!parts) return { ok: false, reason: 'malformed' }
+    const [, sealed = '', slot = '', position = '', listing = '', ad, tag = ''] = parts
+    const page = unbox(sealed)
+    if (!page.ok) return page
+    const { slotKey, prices, ...common } = readPage(page.text)
+    if (!timingSafeEqual(Buffer.from(tag), Buffer.from(tagOf(slotKey, slot)))) {
+      return { ok: false, reason: 'forged' }
+    }
+    const shown = { ...common, position: Number(position), ...readListing(listing) }
+    if (ad === undefined) return { ok: true, token: { ...shown, ...ORGANIC } }
+    const price = prices.find((sold) => sold.position === shown.position)
+    if (!price) return { ok: false, reason: 'forged' }
+    return { ok: true, token: { ...shown, ...readAd(ad), ...price, sponsored: true } }
   }
+
+  return { sealPage, seal, open }
 }
 
 type Unopened = Extract<OpenedToken, { ok: false }>
 
-const MAX_CHARACTERS = 4096
-const WHOLE_TOKEN = /^[A-Za-z0-9_-]{40,}$/
-const ORGANIC_TOKEN = /^([A-Za-z0-9_-]{40,})\.([1-9]\d{0,4})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/
+const ORGANIC = { sponsored: false, campaignId: '', adId: '', pricing: '', priceMicros: 0n } as const
 
 const tagOf = (slotKey: string, slot: string): string =>
   hash('sha256', slotKey + slot, 'base64url').slice(0, SLOT_TAG_CHARACTERS)
 
-function headerOf(format: number, id: string): Buffer {
+function headerOf(id: string): Buffer {
   if (!/^[A-Za-z0-9_-]{1,16}$/.test(id))
     throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
-  return Buffer.concat([Buffer.from([format, id.length]), Buffer.from(id, 'latin1')])
+  return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 
-const printPage = (page: PageFacts, slotKey: string): string =>
-  JSON.stringify([
+type PrintedPrice = readonly [position: number, pricing: number, price: string]
+type PrintedPage = readonly [
+  slotKey: string,
+  auctionId: string,
+  placement: string,
+  searchTerm: string,
+  device: string,
+  modelVersion: string,
+  issuedAtMs: number,
+  expiresAtMs: number,
+  customerHash: string,
+  anonymous: 0 | 1,
+  prices: readonly PrintedPrice[],
+]
+
+function printPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string): string {
+  const printed: PrintedPage = [
     slotKey,
     page.auctionId,
     page.placement,
@@ -203,21 +220,20 @@ const printPage = (page: PageFacts, slotKey: string): string =>
     page.expiresAtMs,
     page.customerHash ?? '',
     page.anonymous ? 1 : 0,
-  ])
-
-function readPage(text: string): PageFacts & { readonly slotKey: string } {
-  const f = JSON.parse(text) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    number,
-    number,
-    string,
-    number,
+    // Always of one width, or the length of a token would tell how dear its slot was.
+    prices.map(({ position, pricing, priceMicros }) => [
+      position,
+      PRICINGS.indexOf(pricing),
+      priceMicros.toString(36).padStart(PRICE_DIGITS, '0'),
+    ]),
   ]
+  return JSON.stringify(printed)
+}
+
+function readPage(
+  text: string,
+): PageFacts & { readonly slotKey: string; readonly prices: readonly SlotPrice[] } {
+  const f = JSON.parse(text) as PrintedPage
   return {
     slotKey: f[0],
     auctionId: f[1],
@@ -229,103 +245,24 @@ function readPage(text: string): PageFacts & { readonly slotKey: string } {
     expiresAtMs: f[7],
     customerHash: f[8] || undefined,
     anonymous: f[9] === 1 || undefined,
+    prices: f[10].map(([position, pricing, price]) => ({
+      position,
+      pricing: PRICINGS[pricing]!,
+      priceMicros: parseBase36(price),
+    })),
   }
 }
 
-function readListing(text: string): ListingFacts {
-  const [listingId, merchantId, currency] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
-    string,
-    string,
-    string,
-  ]
+const partsOf = (text: string) => JSON.parse(Buffer.from(text, 'base64url').toString()) as string[]
+
+function readListing(text: string) {
+  const [listingId = '', merchantId = '', currency = ''] = partsOf(text)
   return { listingId, merchantId, currency }
 }
 
-const ORGANIC = { sponsored: false, campaignId: '', adId: '', pricing: '', priceMicros: 0n } as const
-
-/** Prints tokens as JSON arrays. The tokens of one page say most things alike; those are printed once a page. */
-function createTokenPrinter(): (token: SlotToken) => string {
-  let last: SlotToken | undefined
-  let auction = ''
-  let page = ''
-  let end = ''
-  return (token) => {
-    if (!last || !isOfOnePage(token, last)) {
-      auction = JSON.stringify(token.auctionId)
-      page = list([token.placement, token.searchTerm, token.device, token.modelVersion])
-      end = list([token.issuedAtMs, token.expiresAtMs, token.customerHash ?? '', token.anonymous ? 1 : 0])
-      last = token
-    }
-    const slot = list([
-      token.listingId,
-      token.merchantId,
-      token.sponsored ? 1 : 0,
-      token.campaignId,
-      token.adId,
-      token.pricing === '' ? 0 : PRICINGS.indexOf(token.pricing) + 1,
-      // Always of one width, or the length of a token would tell how dear its slot was.
-      token.priceMicros.toString(36).padStart(PRICE_DIGITS, '0'),
-      token.currency,
-    ])
-    return `[${auction},${token.position},${page},${slot},${end}]`
-  }
-}
-
-const isOfOnePage = (a: SlotToken, b: SlotToken): boolean =>
-  a.auctionId === b.auctionId &&
-  a.placement === b.placement &&
-  a.searchTerm === b.searchTerm &&
-  a.device === b.device &&
-  a.modelVersion === b.modelVersion &&
-  a.issuedAtMs === b.issuedAtMs &&
-  a.expiresAtMs === b.expiresAtMs &&
-  a.customerHash === b.customerHash &&
-  a.anonymous === b.anonymous
-
-/** JSON of the values without the brackets. */
-const list = (values: readonly (string | number)[]): string => JSON.stringify(values).slice(1, -1)
-
-function decode(text: string): SlotToken {
-  const f = JSON.parse(text) as [
-    string,
-    number,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    number,
-    string,
-    string,
-    number,
-    string,
-    string,
-    number,
-    number,
-    string?,
-    number?,
-  ]
-  return {
-    auctionId: f[0],
-    position: f[1],
-    placement: f[2],
-    searchTerm: f[3],
-    device: f[4],
-    modelVersion: f[5],
-    listingId: f[6],
-    merchantId: f[7],
-    sponsored: f[8] === 1,
-    campaignId: f[9],
-    adId: f[10],
-    pricing: PRICINGS[f[11] - 1] ?? '',
-    priceMicros: parseBase36(f[12]),
-    currency: f[13],
-    issuedAtMs: f[14],
-    expiresAtMs: f[15],
-    customerHash: f[16] || undefined,
-    anonymous: f[17] === 1 || undefined,
-  }
+function readAd(text: string) {
+  const [campaignId = '', adId = '', merchantId = '', currency = ''] = partsOf(text)
+  return { campaignId, adId, merchantId, currency }
 }
 
 function parseBase36(text: string): Micros {
@@ -342,7 +279,7 @@ export function parseTokenKeys(text: string): TokenKey[] {
   const keys = text.split(',').map((entry, index) => {
     const [id = '', secretText = ''] = entry.trim().split(':', 2)
     const secret = Buffer.from(secretText, 'base64')
-    headerOf(WHOLE, id)
+    headerOf(id)
     if (!/^[A-Za-z0-9+/]{43}=$/.test(secretText))
       throw new Error(`token key ${index + 1} ("${id}") must be 32 bytes in base64`)
     return { id, secret }

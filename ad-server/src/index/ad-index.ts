@@ -1,4 +1,11 @@
-import type { ApiKeyState, CampaignState, ChangeData, MerchantState, Pricing } from '@endcap/contracts'
+import {
+  type ApiKeyState,
+  type CampaignState,
+  type ChangeData,
+  type MerchantState,
+  type Pricing,
+  printAd,
+} from '@endcap/contracts'
 import { Accounts, type CampaignAccount, type WalletAccount } from '../budgets/accounts.js'
 import { IndexedListing } from './indexed-listing.js'
 import { KeywordIndex } from './keyword-index.js'
@@ -40,19 +47,25 @@ export interface ListingEntry {
 }
 
 export class IndexedAd {
-  private fields: string | undefined = undefined
+  private inTokens: string | undefined = undefined
 
   constructor(
     readonly id: string,
-    readonly campaignId: string,
+    private readonly campaign: Pick<CampaignState, 'id' | 'merchantId'>,
     readonly listingId: string,
     readonly listing: ListingEntry,
+    private readonly merchant: MerchantEntry,
   ) {}
 
-  /** Its ids as fields of a JSON object, as events and answers carry them. */
+  /** As tokens carry it. */
   get printed(): string {
-    this.fields ??= `"campaignId":${JSON.stringify(this.campaignId)},"adId":${JSON.stringify(this.id)}`
-    return this.fields
+    this.inTokens ??= printAd({
+      campaignId: this.campaign.id,
+      adId: this.id,
+      merchantId: this.campaign.merchantId,
+      currency: this.merchant.current?.state.currency ?? '',
+    })
+    return this.inTokens
   }
 }
 
@@ -242,6 +255,7 @@ export class AdIndex {
     }
     const slot = known?.slot ?? this.slots.length
     this.makeRoomFor(slot)
+    const merchant = entryOf(this.merchants, state.merchantId)
     const campaign: IndexedCampaign = {
       slot,
       id: state.id,
@@ -259,9 +273,10 @@ export class AdIndex {
       placements: someOrNone(state.placements),
       locations: someOrNone(state.targeting.locations),
       frequencyCap: state.frequencyCap,
-      merchant: entryOf(this.merchants, state.merchantId),
+      merchant,
       ads: state.ads.map(
-        ({ id, listingId }) => new IndexedAd(id, state.id, listingId, entryOf(this.listings, listingId)),
+        ({ id, listingId }) =>
+          new IndexedAd(id, state, listingId, entryOf(this.listings, listingId), merchant),
       ),
       account: this.accounts.campaign(state.id),
       wallet: this.accounts.wallet(state.merchantId),

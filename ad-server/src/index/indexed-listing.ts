@@ -48,8 +48,8 @@ export class IndexedListing implements RankedListing {
     return this.terms
   }
 
-  /** As the tokens of organic slots carry it. */
-  get tokenPart(): string {
+  /** As tokens carry it. */
+  get printed(): string {
     this.inTokens ??= printListing({
       listingId: this.id,
       merchantId: this.merchantId,

@@ -1,4 +1,10 @@
-import { type InteractionEvent, interactionEvent, type SlotToken, TOPICS } from '@endcap/contracts'
+import {
+  type InteractionEvent,
+  interactionEvent,
+  PAGE_RANDOM_BYTES,
+  type SlotToken,
+  TOPICS,
+} from '@endcap/contracts'
 import { createDirectSink } from '@endcap/platform/event-log'
 import { badInputBattery } from '@endcap/platform/http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -49,7 +55,7 @@ const forge = (over: Partial<SlotToken>) => {
     expiresAtMs: NOW_MS + 1000,
     ...over,
   }
-  return sealer.seal(token, Buffer.alloc(12, 1))
+  return sealer.seal(token, Buffer.alloc(PAGE_RANDOM_BYTES, 1))
 }
 
 describe('GET /t/i/{token}', () => {

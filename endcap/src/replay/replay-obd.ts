@@ -6,6 +6,7 @@ import {
   EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionType,
+  PAGE_RANDOM_BYTES,
   parseMoney,
   type ReportAnswer,
   type SlotToken,
@@ -281,7 +282,7 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
         drops: {},
       },
     }
-    const sealed = sealer.seal(token, randomBytes(12))
+    const sealed = sealer.seal(token, randomBytes(PAGE_RANDOM_BYTES))
     const interaction = (type: InteractionType, eventAtMs: number): RowEvent => ({
       topic: TOPICS.interactions,
       event: {

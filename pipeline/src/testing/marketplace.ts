@@ -3,6 +3,7 @@ import {
   EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionType,
+  PAGE_RANDOM_BYTES,
   type Pricing,
   type SlotToken,
   type TokenKey,
@@ -136,7 +137,10 @@ export function interactionOf(
     source: 'ad-server',
     key: token.merchantId,
     data: {
-      token: sealer.seal(token, Buffer.from(id.padEnd(12, '.').slice(-12), 'latin1')),
+      token: sealer.seal(
+        token,
+        Buffer.from(id.padEnd(PAGE_RANDOM_BYTES, '.').slice(-PAGE_RANDOM_BYTES), 'latin1'),
+      ),
       auctionId: token.auctionId,
       position: token.position,
       listingId: token.listingId,

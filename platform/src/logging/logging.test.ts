@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream'
-import { createTokenSealer } from '@endcap/contracts'
+import { createTokenSealer, PAGE_RANDOM_BYTES } from '@endcap/contracts'
 import { describe, expect, it } from 'vitest'
 import { createLogger } from './create-logger.js'
 import { scrubSecrets } from './scrub-secrets.js'
@@ -36,7 +36,7 @@ const SLOT_TOKEN = createTokenSealer([{ id: 'k1', secret: Buffer.alloc(32, 1) }]
     issuedAtMs: 0,
     expiresAtMs: 1,
   },
-  Buffer.alloc(12),
+  Buffer.alloc(PAGE_RANDOM_BYTES),
 )
 
 describe('a log line', () => {

@@ -22,7 +22,8 @@ export function serialiseRank(result: RankResult, publicUrl: string): string {
     if (i > 0) text += ','
     text += `{"position":${slot.position},"listingId":${JSON.stringify(slot.listingId)},"sponsored":`
     if (slot.winner) {
-      text += `true,${slot.winner.ranked.bidder.ad.printed},"token":"${slot.token}","clickUrl":"${publicUrl}/t/c/${slot.token}","impressionUrl":"${publicUrl}/t/i/${slot.token}"}`
+      const { campaign, adId } = slot.winner.ranked.bidder
+      text += `true,"campaignId":${JSON.stringify(campaign.id)},"adId":${JSON.stringify(adId)},"token":"${slot.token}","clickUrl":"${publicUrl}/t/c/${slot.token}","impressionUrl":"${publicUrl}/t/i/${slot.token}"}`
     } else text += `false,"token":"${slot.token}"}`
   }
   text += `],"degraded":${JSON.stringify(result.degraded)}`
