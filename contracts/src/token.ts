@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hash, timingSafeEqual } from 'node:crypto'
 import { PRICINGS, type Pricing } from './entities.js'
 import type { Micros } from './money.js'
+import { createUnpacker, packTexts, startPacking } from './packed.js'
 
 /** What a slot's token says. The holder can change none of it, and read only what the page shows. */
 export interface SlotToken {
@@ -58,14 +59,11 @@ export type SlotPrice = Pick<SlotToken, 'position' | 'priceMicros'> & { readonly
 
 /** A listing as tokens carry it; the same for every slot, so that it can be kept. */
 export const printListing = (of: Pick<SlotToken, 'listingId' | 'merchantId' | 'currency'>): string =>
-  base64Of([of.listingId, of.merchantId, of.currency])
+  packTexts([of.listingId, of.merchantId, of.currency])
 
 /** An ad as tokens carry it; the same for every slot. `merchantId` and `currency` are those of the campaign that pays. */
 export const printAd = (of: Pick<SlotToken, 'campaignId' | 'adId' | 'merchantId' | 'currency'>): string =>
-  base64Of([of.campaignId, of.adId, of.merchantId, of.currency])
-
-const base64Of = (values: readonly string[]): string =>
-  Buffer.from(JSON.stringify(values)).toString('base64url')
+  packTexts([of.campaignId, of.adId, of.merchantId, of.currency])
 
 /** Makes the token of one slot of a page; `listing` and `ad` (a sponsored slot) are what `printListing` and `printAd` give. */
 export type SealSlot = (position: number, listing: string, ad?: string) => string
@@ -89,8 +87,6 @@ export const PAGE_RANDOM_BYTES = NONCE_BYTES + SLOT_KEY_BYTES
 const TAG_BYTES = 16
 /** 132 bits, in base64url. */
 const SLOT_TAG_CHARACTERS = 22
-/** Base-36 digits of the largest amount that the ledger holds (2^63 − 1). */
-const PRICE_DIGITS = 13
 const GCM = { authTagLength: TAG_BYTES }
 const MAX_CHARACTERS = 4096
 const TOKEN =
@@ -115,15 +111,15 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
   // Prepared once: with the bare bytes every page pays for it again.
   const newestSecret = createSecretKey(newest.secret)
 
-  function box(text: string, nonce: Buffer): string {
+  function box(facts: Buffer, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
     cipher.setAAD(header)
-    const body = cipher.update(text, 'utf8')
+    const body = cipher.update(facts)
     cipher.final()
     return Buffer.concat([header, nonce, body, cipher.getAuthTag()]).toString('base64url')
   }
 
-  function unbox(sealed: string): { ok: true; text: string } | Unopened {
+  function unbox(sealed: string): { ok: true; facts: Buffer } | Unopened {
     const bytes = Buffer.from(sealed, 'base64url')
     const idLength = bytes[1] ?? 0
     const bodyStart = 2 + idLength + NONCE_BYTES
@@ -137,8 +133,9 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     decipher.setAAD(headerOf(key.id))
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     try {
-      const text = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES), undefined, 'utf8')
-      return { ok: true, text: text + decipher.final('utf8') }
+      const facts = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES))
+      decipher.final()
+      return { ok: true, facts }
     } catch {
       return { ok: false, reason: 'forged' }
     }
@@ -146,7 +143,7 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
 
   function sealPage(page: PageFacts, prices: readonly SlotPrice[], random: Buffer): SealSlot {
     const slotKey = random.toString('base64url', NONCE_BYTES, PAGE_RANDOM_BYTES)
-    const sealed = box(printPage(page, prices, slotKey), random.subarray(0, NONCE_BYTES))
+    const sealed = box(packPage(page, prices, slotKey), random.subarray(0, NONCE_BYTES))
     return (position, listing, ad) => {
       const slot = ad === undefined ? `${position}.${listing}` : `${position}.${listing}.${ad}`
       return `${sealed}.${slot}.${tagOf(slotKey, slot)}`
@@ -166,7 +163,7 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     const [, sealed = '', slot = '', position = '', listing = '', ad, tag = ''] = parts
     const page = unbox(sealed)
     if (!page.ok) return page
-    const { slotKey, prices, ...common } = readPage(page.text)
+    const { slotKey, prices, ...common } = readPage(page.facts)
     if (!timingSafeEqual(Buffer.from(tag), Buffer.from(tagOf(slotKey, slot)))) {
       return { ok: false, reason: 'forged' }
     }
@@ -193,82 +190,59 @@ function headerOf(id: string): Buffer {
   return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 
-type PrintedPrice = readonly [position: number, pricing: number, price: string]
-type PrintedPage = readonly [
-  slotKey: string,
-  auctionId: string,
-  placement: string,
-  searchTerm: string,
-  device: string,
-  modelVersion: string,
-  issuedAtMs: number,
-  expiresAtMs: number,
-  customerHash: string,
-  anonymous: 0 | 1,
-  prices: readonly PrintedPrice[],
-]
-
-function printPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string): string {
-  const printed: PrintedPage = [
-    slotKey,
-    page.auctionId,
-    page.placement,
-    page.searchTerm,
-    page.device,
-    page.modelVersion,
-    page.issuedAtMs,
-    page.expiresAtMs,
-    page.customerHash ?? '',
-    page.anonymous ? 1 : 0,
+function packPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string): Buffer {
+  const packing = startPacking()
+  packing.text(slotKey)
+  packing.text(page.auctionId)
+  packing.text(page.placement)
+  packing.text(page.searchTerm)
+  packing.text(page.device)
+  packing.text(page.modelVersion)
+  packing.integer(page.issuedAtMs)
+  packing.integer(page.expiresAtMs)
+  packing.text(page.customerHash ?? '')
+  packing.integer(page.anonymous ? 1 : 0)
+  packing.integer(prices.length)
+  for (const { position, pricing, priceMicros } of prices) {
+    packing.integer(position)
+    packing.integer(PRICINGS.indexOf(pricing))
     // Always of one width, or the length of a token would tell how dear its slot was.
-    prices.map(({ position, pricing, priceMicros }) => [
-      position,
-      PRICINGS.indexOf(pricing),
-      priceMicros.toString(36).padStart(PRICE_DIGITS, '0'),
-    ]),
-  ]
-  return JSON.stringify(printed)
+    packing.fixed64(priceMicros)
+  }
+  return packing.bytes()
 }
 
 function readPage(
-  text: string,
+  facts: Buffer,
 ): PageFacts & { readonly slotKey: string; readonly prices: readonly SlotPrice[] } {
-  const f = JSON.parse(text) as PrintedPage
+  const page = createUnpacker(facts)
   return {
-    slotKey: f[0],
-    auctionId: f[1],
-    placement: f[2],
-    searchTerm: f[3],
-    device: f[4],
-    modelVersion: f[5],
-    issuedAtMs: f[6],
-    expiresAtMs: f[7],
-    customerHash: f[8] || undefined,
-    anonymous: f[9] === 1 || undefined,
-    prices: f[10].map(([position, pricing, price]) => ({
-      position,
-      pricing: PRICINGS[pricing]!,
-      priceMicros: parseBase36(price),
+    slotKey: page.text(),
+    auctionId: page.text(),
+    placement: page.text(),
+    searchTerm: page.text(),
+    device: page.text(),
+    modelVersion: page.text(),
+    issuedAtMs: page.integer(),
+    expiresAtMs: page.integer(),
+    customerHash: page.text() || undefined,
+    anonymous: page.integer() === 1 || undefined,
+    prices: Array.from({ length: page.integer() }, () => ({
+      position: page.integer(),
+      pricing: PRICINGS[page.integer()]!,
+      priceMicros: page.fixed64(),
     })),
   }
 }
 
-const partsOf = (text: string) => JSON.parse(Buffer.from(text, 'base64url').toString()) as string[]
-
 function readListing(text: string) {
-  const [listingId = '', merchantId = '', currency = ''] = partsOf(text)
-  return { listingId, merchantId, currency }
+  const listing = createUnpacker(Buffer.from(text, 'base64url'))
+  return { listingId: listing.text(), merchantId: listing.text(), currency: listing.text() }
 }
 
 function readAd(text: string) {
-  const [campaignId = '', adId = '', merchantId = '', currency = ''] = partsOf(text)
-  return { campaignId, adId, merchantId, currency }
-}
-
-function parseBase36(text: string): Micros {
-  let value = 0n
-  for (const digit of text) value = value * 36n + BigInt(Number.parseInt(digit, 36))
-  return value
+  const ad = createUnpacker(Buffer.from(text, 'base64url'))
+  return { campaignId: ad.text(), adId: ad.text(), merchantId: ad.text(), currency: ad.text() }
 }
 
 /**
