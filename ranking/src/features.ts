@@ -173,10 +173,14 @@ export function computeFeatures(
     out[at + LISTING_CTR] = history.ctr
     out[at + LISTING_CVR] = history.cvr
     out[at + LISTING_EVIDENCE] = history.evidence
-    out[at + QUERY_LISTING_CTR] = seenForQuery
-      ? logOdds(smoothedRate(stats.priorCtr, seenForQuery.clicks, seenForQuery.impressions))
-      : unseenCtr
-    out[at + QUERY_LISTING_EVIDENCE] = seenForQuery ? Math.log1p(seenForQuery.impressions) : 0
+    if (seenForQuery) {
+      const { ctr, evidence } = ratesOf(seenForQuery, stats)
+      out[at + QUERY_LISTING_CTR] = ctr
+      out[at + QUERY_LISTING_EVIDENCE] = evidence
+    } else {
+      out[at + QUERY_LISTING_CTR] = unseenCtr
+      out[at + QUERY_LISTING_EVIDENCE] = 0
+    }
 
     let titleMatch = 0
     let queryCategoryMatch = 0
@@ -239,6 +243,16 @@ function workOutHistory(listingId: string, stats: StatsView): ListingHistory {
     cvr: logOdds(smoothedRate(stats.priorCvr, orders, clicks)),
     evidence: Math.log1p(impressions),
   }
+}
+
+function ratesOf(counts: RateCounts, stats: StatsView): { readonly ctr: number; readonly evidence: number } {
+  if (counts.rates) return counts.rates
+  const rates = {
+    ctr: logOdds(smoothedRate(stats.priorCtr, counts.clicks, counts.impressions)),
+    evidence: Math.log1p(counts.impressions),
+  }
+  if (stats.isFixed) counts.rates = rates
+  return rates
 }
 
 interface CategoryFeatures {

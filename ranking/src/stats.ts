@@ -97,7 +97,7 @@ export interface StatsAccumulator extends StatsView {
   snapshot(version: string): StatsSnapshot
 }
 
-type Counter = { -readonly [K in keyof RateCounts]: number }
+type Counter = { -readonly [K in Exclude<keyof RateCounts, 'rates'>]: number }
 
 /**
  * Counts events one by one, so that an importer of history computes features causally: features of an auction first, then its events.
@@ -318,6 +318,11 @@ function createReader(buffer: Buffer, start: number) {
       at += length
       return buffer.toString('utf8', at - length, at)
     },
-    counts: (): RateCounts => ({ impressions: integer(), clicks: integer(), orders: integer() }),
+    counts: (): RateCounts => ({
+      impressions: integer(),
+      clicks: integer(),
+      orders: integer(),
+      rates: undefined,
+    }),
   }
 }

@@ -65,6 +65,8 @@ export interface RateCounts {
   readonly impressions: number
   readonly clicks: number
   readonly orders: number
+  /** What ranking has worked out from counts that never change (`StatsView.isFixed`); kept here so that it lies beside them. */
+  rates?: { readonly ctr: number; readonly evidence: number } | undefined
 }
 
 export interface Predictions {
