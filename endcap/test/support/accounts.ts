@@ -45,18 +45,10 @@ export const NO_DISCREPANCIES: Discrepancies = {
   tracked: [],
 }
 
-/** Pixels and redirects that are stored. */
-export const countTracked = async (clickhouse: ClickHouse): Promise<number> =>
-  (await readTimes(clickhouse, trackedEvents)).size
-
-/**
- * Compares the accounts of all clients of an installation with what it has stored; to be called once it is settled.
- * `trackedBefore` are pixels and redirects of others, stored before these clients came.
- */
+/** Compares the accounts of all clients of an installation with what it has stored; to be called once it is settled. */
 export async function compareAccounts(
   { clickhouse, postgres }: { readonly clickhouse: ClickHouse; readonly postgres: Postgres },
   ledgers: readonly Ledger[],
-  trackedBefore = 0,
 ): Promise<Discrepancies> {
   const stored = {
     events: await readTimes(clickhouse, reportedEvents),
@@ -69,7 +61,7 @@ export async function compareAccounts(
     ledgers.flatMap((ledger) => [...accepted(ledger)]).filter((id) => !found.has(id))
   const sum = (of: (ledger: Ledger) => number) => ledgers.reduce((total, ledger) => total + of(ledger), 0)
   const [least, most] = [sum(({ tracked }) => tracked), sum(({ trackedAtMost }) => trackedAtMost)]
-  const tracked = stored.tracked.size - trackedBefore
+  const tracked = stored.tracked.size
   return {
     lostEvents: missing(({ acceptedEvents }) => acceptedEvents, stored.events),
     lostOrders: missing(({ acceptedOrders }) => acceptedOrders, stored.orders),
