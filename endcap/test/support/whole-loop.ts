@@ -83,6 +83,8 @@ export async function startWholeLoop({ url, key, run }: Installation): Promise<W
     for (let searched = 0; searched < SEARCHES || !over; searched += SEARCHES / 10)
       await search(SEARCHES / 10)
     await happening
+    // What the spools still held when all was up again has arrived when the report says so.
+    await reportThatAgrees(api, tally)
     expect(await runOk<Verification>(run(['verify']))).toMatchObject({ ok: true })
 
     const version = await trainUntilLive()
@@ -92,7 +94,7 @@ export async function startWholeLoop({ url, key, run }: Installation): Promise<W
     const withModel = await search(SEARCHES_WITH_MODEL)
     expect(withModel.modelVersions[version]).toBeGreaterThan(SEARCHES_WITH_MODEL / 2)
 
-    const spend = await reportThatAgrees(api, { impressions: tally.impressions, clicks: tally.clicks })
+    const spend = await reportThatAgrees(api, tally)
     expect(parseMoney(spend)).toBeGreaterThan(0n)
     expect(await paid(api)).toBe(spend)
     expect(tally.orders).toBeGreaterThan(before.orders)
@@ -141,13 +143,14 @@ function reportThatAgrees(
   api: ApiClient,
   done: { readonly impressions: number; readonly clicks: number },
 ): Promise<string> {
-  return poll(`a report of ${JSON.stringify(done)}`, PATIENCE_MS, async () => {
+  const { impressions, clicks } = done
+  return poll(`a report of ${impressions} impressions and ${clicks} clicks`, PATIENCE_MS, async () => {
     const { totals } = await api.expect<ReportAnswer>(200, 'POST', '/v1/reports/query', {
       metrics: ['impressions', 'clicks', 'spend'],
       from: new Date(Date.now() - DAY_MS).toISOString(),
       to: new Date(Date.now() + DAY_MS).toISOString(),
     })
-    const agrees = Number(totals.impressions) === done.impressions && Number(totals.clicks) === done.clicks
+    const agrees = Number(totals.impressions) === impressions && Number(totals.clicks) === clicks
     const spend = String(totals.spend)
     return agrees && spend === (await paid(api)) ? spend : undefined
   })
@@ -171,6 +174,6 @@ async function paid(api: ApiClient): Promise<string> {
 
 async function runOk<T>(command: Promise<Finished>): Promise<T> {
   const { code, stdout, stderr } = await command
-  expect({ code, stdout, stderr: code === 0 ? '' : stderr }).toMatchObject({ code: 0 })
+  expect(code, `${stdout}\n${stderr}`).toBe(0)
   return JSON.parse(stdout) as T
 }
