@@ -205,6 +205,8 @@ async function startOn(base: Base): Promise<AdServerHarness> {
     dataDir,
     logger,
     registry,
+    // On a machine that is busy with other tests even this small model may take longer than a shopper would wait.
+    predictTimeoutMs: 10_000,
     ...base.over,
   })
   const app = await createHttpApp({
