@@ -347,9 +347,9 @@ export function createServe(deps: ServeDeps): Serve {
     const order = keepOrder
       ? Uint16Array.from({ length: slate.organicRows }, (_, i) => i)
       : blendOrganic(slate.organicRows, predictions.pctr)
-    // A winner beyond the end of the page is not shown, so its listing is an organic result again: lay out once more without it.
-    let shownWinners = winners.length
-    for (;;) {
+    // A winner beyond the end of the page is not shown, so its listing is an organic result again, and may fill the page for the
+    // winners before it: lay out with one winner less until all are reached.
+    for (let shownWinners = winners.length; ; shownWinners--) {
       const taken = new Set(winners.slice(0, shownWinners).map(({ ranked }) => ranked.bidder.row))
       const organic = taken.size === 0 ? order : order.filter((row) => !taken.has(row))
       const page = layOutPage({
@@ -370,7 +370,6 @@ export function createServe(deps: ServeDeps): Serve {
           ],
         }
       }
-      shownWinners = reached
     }
   }
 

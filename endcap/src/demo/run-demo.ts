@@ -117,6 +117,8 @@ async function play(
   }
   await searchUpTo(TRAIN_AFTER)
   await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
+  // Orders are credited every quarter of a minute; those of the last searches are to be learned from too.
+  await attributeRange(host.ports.clickhouse, new Date(0), new Date(systemClock() + 60_000))
   const training = await trainModel(deps, { promote: true, actor: 'endcap demo' })
   if (training.status === 'live') await untilServed(api, training.version, tally)
   await searchUpTo(1)

@@ -21,6 +21,7 @@ import {
   startEmbeddedPostgres,
 } from '@endcap/platform/postgres'
 import { createMemoryStateStore, createRedisStateStore, type StateStore } from '@endcap/platform/state-store'
+import { reaching } from './reaching.js'
 
 /** What is open in this process; each part is there when a role of the process needs it. */
 export interface Ports {
@@ -90,21 +91,21 @@ export async function openPorts({
       : { path: join(dataDir, 'clickhouse') }
     const clickhouse = await createClickHouse(address, { logger, clock })
     closers.push(() => clickhouse.close())
-    if (migrate) await migrateClickHouse(clickhouse)
+    if (migrate) await reaching('ClickHouse (CLICKHOUSE_URL)', () => migrateClickHouse(clickhouse))
     return clickhouse
   }
 
   async function openLog(): Promise<EventLog> {
     const log = config.kafkaBrokers
-      ? await createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
-      : await createEmbeddedLog({
+      ? createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
+      : createEmbeddedLog({
           dir: join(dataDir, 'log'),
           clock,
           partitions: EMBEDDED_PARTITIONS,
           onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
         })
     closers.push(() => (config.kafkaBrokers ? patiently(log.close()) : log.close()))
-    if (migrate) await log.ensureTopics(TOPIC_SPECS)
+    if (migrate) await reaching('Kafka (KAFKA_BROKERS)', () => log.ensureTopics(TOPIC_SPECS))
     return log
   }
 
@@ -113,6 +114,8 @@ export async function openPorts({
       ? await createRedisStateStore({ url: config.redisUrl, logger })
       : createMemoryStateStore({ clock })
     closers.push(() => state.close())
+    // Like the migrations of the others: who sets an installation up wants to hear of a wrong address at once.
+    if (migrate) await reaching('Redis (REDIS_URL)', () => state.check())
     return state
   }
 

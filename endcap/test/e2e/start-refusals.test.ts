@@ -106,6 +106,16 @@ describe('endcap start refuses with one sentence and exit 2, leaving nothing run
     }
   })
 
+  it.each([
+    ['CLICKHOUSE_URL', 'http://127.0.0.1:1'],
+    ['KAFKA_BROKERS', '127.0.0.1:1'],
+    ['REDIS_URL', 'redis://127.0.0.1:1'],
+  ])('a %s where nothing answers', async (variable, address) => {
+    expect(
+      await oneSentence(['all', '--port', '0', ...fresh(variable)], { ...keys, [variable]: address }),
+    ).toMatch(new RegExp(`${variable}.* cannot be reached.*127\\.0\\.0\\.1:1`))
+  })
+
   it('a DATABASE_URL that is no address', async () => {
     expect(await refusal(['all', ...fresh('address')], { ...keys, DATABASE_URL: 'localhost' })).toMatch(
       /DATABASE_URL must be an address/,

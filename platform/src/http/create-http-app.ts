@@ -45,6 +45,7 @@ export interface HttpAppOptions {
 
 export const MAX_URL_LENGTH = 8192
 const BODY_LIMIT_BYTES = 1024 * 1024
+const MOST_BYTES_DRAINED = 64 * 1024 * 1024
 /** A whole request must have arrived within this time. */
 const REQUEST_TIMEOUT_MS = 30_000
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
@@ -198,6 +199,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     if (told.code === 'internal')
       request.log.error({ err: error, method: request.method, url: request.url }, 'unforeseen error')
     else if (told.status === 503) request.log.warn({ err: error }, 'turned away')
+    // Closing at once would cut the sender off in the middle of its body, and the answer with it: what is not endless is read to its end.
+    if (told.code === 'body_too_large' && Number(request.headers['content-length']) <= MOST_BYTES_DRAINED)
+      reply.removeHeader('connection')
     return reply
       .code(told.status)
       .headers({ ...headersOf(told), 'x-request-id': request.id })

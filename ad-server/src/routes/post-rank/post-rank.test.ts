@@ -128,6 +128,16 @@ describe('POST /v1/rank', () => {
     expect(none.slots.map((slot: { sponsored: boolean }) => slot.sponsored)).toEqual([false, false])
   })
 
+  it('fills the page with every winner that it can reach, also when one is the only organic result', async () => {
+    const body = (
+      await rank({
+        organic: [{ listingId: 'S3', score: 1 }],
+        slots: { total: 8, sponsored: [1, 3, 5] },
+      })
+    ).json()
+    expect(body.slots.map((slot: { listingId: string }) => slot.listingId)).toEqual(['S1', 'S3', 'S2'])
+  })
+
   it('lays out sponsored slots alone when the request brings no organic results', async () => {
     const body = (await rank({ organic: [], slots: { total: 24, sponsored: [1, 5] } })).json()
     expect(
