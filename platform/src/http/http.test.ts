@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { Writable } from 'node:stream'
 import { createSequentialIdSource, EndcapError } from '@endcap/contracts'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { createHttpComponent } from '../lifecycle/index.js'
 import { createLogger } from '../logging/index.js'
@@ -547,6 +547,30 @@ describe('over a real socket', () => {
     expect(answer).toContain('application/problem+json')
     expect(answer).toMatch(/x-request-id: req_/)
     expect(answer).toContain(`"code":"${code}"`)
+  })
+
+  it('a body that is too large is read to its end, so that its sender hears the answer and may go on', async () => {
+    const { app, port } = await listen()
+    const socket = connect(port, '127.0.0.1')
+    let answer = ''
+    let failure: unknown
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('error', (error) => {
+      failure = error
+    })
+    const body = 'x'.repeat(10_000_000)
+    socket.write(
+      `POST /v1/things HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ek_orders\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    )
+    await vi.waitFor(() => expect(answer).toMatch(/^HTTP\/1.1 413 .*body_too_large/s))
+    socket.write(body)
+    socket.write('GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    await once(socket, 'close')
+    expect(failure).toBeUndefined()
+    expect(answer).toContain('HTTP/1.1 200 OK')
+    await app.close()
   })
 
   it('a client that goes away in the middle of its body harms nobody', async () => {
