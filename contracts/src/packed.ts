@@ -1,4 +1,5 @@
 import { ID_PREFIXES } from './ids.js'
+import { LEB128_BYTES, writeLeb128 } from './leb128.js'
 
 /**
  * Texts and whole numbers in few bytes, for what travels in addresses. A text is its UTF-8 length (times two, as LEB128) and its
@@ -31,13 +32,8 @@ function room(bytes: number): void {
 }
 
 function integer(value: number): void {
-  room(8)
-  let rest = value
-  while (rest >= 0x80) {
-    scratch[at++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
-  }
-  scratch[at++] = rest
+  room(LEB128_BYTES)
+  at = writeLeb128(scratch, at, value)
 }
 
 const packer: Packer = {

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { LEB128_BYTES, writeLeb128 } from '@endcap/contracts'
 import type { RateCounts, StatsView } from './types.js'
 
 /** Counts as they are stored and shipped. Iteration order does not matter: encoding sorts. */
@@ -264,13 +265,8 @@ function createWriter() {
   function integer(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0)
       throw new RangeError(`a count must be a whole number, not ${value}`)
-    room(8)
-    let rest = value
-    while (rest >= 0x80) {
-      buffer[length++] = (rest % 0x80) | 0x80
-      rest = Math.floor(rest / 0x80)
-    }
-    buffer[length++] = rest
+    room(LEB128_BYTES)
+    length = writeLeb128(buffer, length, value)
   }
   function bytes(part: Buffer): void {
     room(part.length)

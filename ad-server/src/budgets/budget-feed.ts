@@ -38,8 +38,8 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
   const { state, accounts, clock, logger } = deps
   const pollMs = deps.pollMs ?? 500
   const staleAfterMs = deps.staleAfterMs ?? 10_000
-  let campaigns = new Map<string, { readonly text: string; readonly account: CampaignAccount }>()
-  let wallets = new Map<string, WalletAccount>()
+  const campaigns = new Map<string, { readonly text: string; readonly account: CampaignAccount }>()
+  const wallets = new Map<string, WalletAccount>()
   let publishedAtMs: number | undefined
   let failing = false
   let timer: NodeJS.Timeout | undefined
@@ -65,24 +65,32 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
   }
 
   function takeIn(budgets: ReadonlyMap<string, string>, balances: ReadonlyMap<string, string>): void {
-    const known = campaigns
-    campaigns = new Map()
-    for (const [id, text] of budgets) {
-      const before = known.get(id)
-      const account = before?.account ?? accounts.campaign(id)
-      // Between two readings most campaigns have spent nothing.
-      if (before?.text !== text) account.spend = parseSpend(text)
-      campaigns.set(id, before?.text === text ? before : { text, account })
+    // Between two readings most campaigns have spent nothing. All is understood before anything is changed.
+    const news = [...budgets]
+      .filter(([id, text]) => campaigns.get(id)?.text !== text)
+      .map(([id, text]) => ({ id, text, spend: parseSpend(text) }))
+    const funds = [...balances].map(([id, text]) => ({ id, balanceMicros: BigInt(text) }))
+
+    for (const { id, text, spend } of news) {
+      const account = accounts.campaign(id)
+      account.spend = spend
+      campaigns.set(id, { text, account })
     }
-    for (const [id, { account }] of known) if (!campaigns.has(id)) account.spend = undefined
-    const knownWallets = wallets
-    wallets = new Map()
-    for (const [id, text] of balances) {
-      const account = knownWallets.get(id) ?? accounts.wallet(id)
-      account.balanceMicros = BigInt(text)
+    for (const [id, { account }] of campaigns) {
+      if (budgets.has(id)) continue
+      account.spend = undefined
+      campaigns.delete(id)
+    }
+    for (const { id, balanceMicros } of funds) {
+      const account = wallets.get(id) ?? accounts.wallet(id)
+      account.balanceMicros = balanceMicros
       wallets.set(id, account)
     }
-    for (const [id, account] of knownWallets) if (!wallets.has(id)) account.balanceMicros = undefined
+    for (const [id, account] of wallets) {
+      if (balances.has(id)) continue
+      account.balanceMicros = undefined
+      wallets.delete(id)
+    }
   }
 
   function refresh(): Promise<void> {
