@@ -34,5 +34,10 @@ it('follows the published view, and takes in all of it or, where a part cannot b
   await publish({ c2: spendOf('9') }, {})
   expect(seen()).toEqual([8n, 9n, 60n])
   expect(feed.isStale()).toBe(false)
+
+  await state.hashDelete(BUDGET_VIEW_KEY, ['c1'])
+  await state.hashDelete(WALLET_VIEW_KEY, ['m1'])
+  await feed.refresh()
+  expect(seen()).toEqual([undefined, 9n, undefined])
   await state.close()
 })
