@@ -14,6 +14,9 @@ export const campaignBudgetView = z.object({
   /** The budget day that `spentDay` belongs to: on another day nothing is spent yet. */
   day: z.string(),
   spentDay: microsString,
+  /** What was spent in the week and the month of `day`. */
+  spentWeek: microsString.default('0'),
+  spentMonth: microsString.default('0'),
   spentTotal: microsString,
 })
 export type CampaignBudgetView = z.infer<typeof campaignBudgetView>

@@ -39,7 +39,7 @@ export const keywordState = z.looseObject({
   match: z.enum(MATCH_TYPES),
   negative: z.boolean().default(false),
 })
-/** `day` 1 = Monday … 7 = Sunday; minutes of the day in the merchant's time zone, `toMinute` exclusive. */
+/** `day` 1 = Monday … 7 = Sunday; minutes of the day in the campaign's time zone, `toMinute` exclusive. */
 export const daypartState = z.looseObject({
   days: z.array(z.int().min(1).max(7)),
   fromMinute: z.int(),
@@ -50,7 +50,21 @@ export const targetingState = z.looseObject({
   categories: z.array(z.string()).default([]),
   locations: z.array(z.looseObject({ lat: z.number(), lng: z.number(), radiusKm: z.number() })).default([]),
   items: z.array(z.string()).default([]),
+  /** Empty: every device. */
+  devices: z.array(z.string()).default([]),
+  /** Only for requests this near to the listing's own location; null: wherever. */
+  listingRadiusKm: z.number().nullable().default(null),
 })
+/** Meets every request. */
+export const NO_TARGETING: z.infer<typeof targetingState> = targetingState.parse({})
+
+/** At most this many impressions for one customer within the last hour, day (24 h) and week (168 h); at least one is set. */
+export const frequencyCapState = z.looseObject({
+  hour: z.int().optional(),
+  day: z.int().optional(),
+  week: z.int().optional(),
+})
+export type FrequencyCapState = z.infer<typeof frequencyCapState>
 export const campaignState = z.looseObject({
   id: z.string(),
   merchantId: z.string(),
@@ -59,18 +73,76 @@ export const campaignState = z.looseObject({
   pricing: z.enum(PRICINGS),
   bidMicros: microsString,
   budgetDailyMicros: microsString.nullable(),
+  budgetWeeklyMicros: microsString.nullable().default(null),
+  budgetMonthlyMicros: microsString.nullable().default(null),
   budgetTotalMicros: microsString.nullable(),
   startsAt: z.string().nullable(),
   endsAt: z.string().nullable(),
+  /** Of the dayparts; null: the merchant's. */
+  timeZone: z.string().nullable().default(null),
   dayparts: z.array(daypartState),
   pacing: z.enum(PACINGS),
   targeting: targetingState,
   /** Empty: every placement. */
   placements: z.array(z.string()),
   targetRoas: z.number().nullable(),
-  frequencyCap: z.looseObject({ impressions: z.int(), perHours: z.int() }).nullable(),
+  frequencyCap: frequencyCapState.nullable(),
   /** One ad a listing. */
   ads: z.array(z.looseObject({ id: z.string(), listingId: z.string() })),
   version: z.int(),
 })
 export type CampaignState = z.infer<typeof campaignState>
+
+/** A flat reserve for the requests it names; of several that fit, the most particular one holds (see `docs/auction.md`). */
+export const reserveRuleState = z.looseObject({
+  /** As explanations name it; unique among the rules. */
+  name: z.string(),
+  /** null: any. */
+  placement: z.string().nullable(),
+  /** Holds for its descendants as well; null: any. */
+  category: z.string().nullable(),
+  /** Per click. */
+  reserveMicros: microsString,
+  /** Per thousand impressions. */
+  reserveCpmMicros: microsString,
+})
+export type ReserveRuleState = z.infer<typeof reserveRuleState>
+
+/** What the operator has laid down for every auction: one document, replaced whole. */
+export const rulesState = z.looseObject({
+  reserves: z.array(reserveRuleState),
+  /** Where no rule of `reserves` fits. */
+  reserveMicros: microsString,
+  reserveCpmMicros: microsString,
+  /** Exponent of quality in the score. */
+  squashing: z.number(),
+  /** At most this many slots of one page for one merchant. */
+  maxPerMerchant: z.int(),
+  /** Ads less relevant to the query than this are not shown, 0…1. */
+  relevanceFloor: z.number(),
+  /** Impressions of all campaigns of one merchant for one customer. */
+  merchantFrequencyCap: frequencyCapState.nullable(),
+  /** Never sold: ads of these merchants and of listings in these categories; pages of these categories and queries with these terms. */
+  blocked: z.looseObject({
+    merchants: z.array(z.string()),
+    categories: z.array(z.string()),
+    terms: z.array(z.string()),
+  }),
+  version: z.int(),
+})
+export type RulesState = z.infer<typeof rulesState>
+/** The one id that rules have in the change feed. */
+export const RULES_ID = 'rules'
+
+/** What holds before an operator has laid down anything. */
+export const DEFAULT_RULES_STATE: RulesState = {
+  reserves: [],
+  reserveMicros: '10000',
+  reserveCpmMicros: '100000',
+  squashing: 1,
+  maxPerMerchant: 2,
+  relevanceFloor: 0,
+  merchantFrequencyCap: null,
+  blocked: { merchants: [], categories: [], terms: [] },
+  version: 0,
+}

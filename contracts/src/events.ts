@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { campaignState, listingState, merchantState } from './entities.js'
+import { campaignState, listingState, merchantState, rulesState } from './entities.js'
 import { microsString } from './scalars.js'
 
 /**
@@ -76,6 +76,13 @@ export type AuctionData = z.infer<typeof auctionData>
 export const auctionEvent = envelope('auction', auctionData)
 export type AuctionEvent = z.infer<typeof auctionEvent>
 
+/**
+ * What made an interaction suspicious where it came in. Set once, before it is written to the log, so that whoever reads the log
+ * again comes to the same verdict, whatever lists and counters say by then.
+ */
+export const SUSPICIONS = ['bot', 'data_center', 'prefetch', 'address_rate', 'customer_rate'] as const
+export type Suspicion = (typeof SUSPICIONS)[number]
+
 /** What a token says about the slot it was made for, without the price: the price stays inside the token. */
 export const interactionData = z.looseObject({
   /** The sealed token, opened again by billing; nothing else in this record decides money. */
@@ -97,6 +104,8 @@ export const interactionData = z.looseObject({
   client: z
     .looseObject({ addressHash: z.string().default(''), userAgent: z.string().default('') })
     .prefault({}),
+  /** In the order of SUSPICIONS; the first one is the reason that billing records. */
+  suspicions: z.array(z.enum(SUSPICIONS)).default([]),
 })
 export type InteractionData = z.infer<typeof interactionData>
 
@@ -142,10 +151,14 @@ export type OrderEvent = z.infer<typeof orderEvent>
 export const CHARGE_REASONS = [
   '',
   'token_invalid',
+  ...SUSPICIONS,
   'repeat',
   'no_impression',
+  'too_fast',
   'stale',
   'over_budget_total',
+  'over_budget_month',
+  'over_budget_week',
   'over_budget_day',
   'over_wallet',
 ] as const
@@ -196,6 +209,7 @@ export const changeData = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('listing'), id: z.string(), sequence: z.string(), state: listingState }),
   z.looseObject({ kind: z.literal('campaign'), id: z.string(), sequence: z.string(), state: campaignState }),
   z.looseObject({ kind: z.literal('api_key'), id: z.string(), sequence: z.string(), state: apiKeyState }),
+  z.looseObject({ kind: z.literal('rules'), id: z.string(), sequence: z.string(), state: rulesState }),
 ])
 export type ChangeData = z.infer<typeof changeData>
 export const changeEvent = envelope('change', changeData)

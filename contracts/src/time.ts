@@ -42,3 +42,13 @@ export function localTime(instantMs: number, timeZone: string): LocalTime {
 
 /** The merchant's budget day that an instant belongs to: the calendar date in the merchant's time zone. */
 export const budgetDay = (instantMs: number, timeZone: string): string => localTime(instantMs, timeZone).date
+
+/** The ISO week of a budget day, named by its Monday: 'week:YYYY-MM-DD'. */
+export function budgetWeekOf(day: string): string {
+  const atMs = Date.parse(`${day}T00:00:00Z`)
+  const sinceMonday = (new Date(atMs).getUTCDay() + 6) % 7
+  return `week:${new Date(atMs - sinceMonday * 86_400_000).toISOString().slice(0, 10)}`
+}
+
+/** The calendar month of a budget day: 'month:YYYY-MM'. */
+export const budgetMonthOf = (day: string): string => `month:${day.slice(0, 7)}`

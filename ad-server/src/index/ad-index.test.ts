@@ -1,4 +1,4 @@
-import type { CampaignState, ChangeData } from '@endcap/contracts'
+import { type CampaignState, type ChangeData, NO_TARGETING } from '@endcap/contracts'
 import { termsOf } from '@endcap/ranking'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -65,7 +65,10 @@ describe('the ad index', () => {
         const index = new AdIndex()
         const latest = new Map<string, { sequence: number; state: CampaignState }>()
         for (const { id, sequence, status, targeting: wanted } of changes) {
-          const state = campaignState(`c${id}`, 'm', ['L'], { status, targeting: wanted })
+          const state = campaignState(`c${id}`, 'm', ['L'], {
+            status,
+            targeting: { ...NO_TARGETING, ...wanted },
+          })
           const isLater = sequence > (latest.get(state.id)?.sequence ?? 0)
           expect(apply(index, state, sequence)).toBe(isLater)
           if (isLater) latest.set(state.id, { sequence, state })
@@ -86,22 +89,14 @@ describe('the ad index', () => {
   it('says which keyword met the query', () => {
     const index = new AdIndex()
     const keywords = [{ text: 'Running Shoes', match: 'phrase' as const, negative: false }]
-    apply(
-      index,
-      campaignState('c1', 'm', ['L'], { targeting: { keywords, categories: [], locations: [], items: [] } }),
-      1,
-    )
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
     const [match] = index.retrieve({ terms: termsOf('red running shoe'), categories: [], items: [] })
     expect(match?.keyword).toBe('Running Shoes')
   })
   it('finds keywords of scripts without spaces', () => {
     const index = new AdIndex()
     const keywords = [{ text: '運動靴', match: 'phrase' as const, negative: false }]
-    apply(
-      index,
-      campaignState('c1', 'm', ['L'], { targeting: { keywords, categories: [], locations: [], items: [] } }),
-      1,
-    )
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
     expect(index.retrieve({ terms: termsOf('赤い運動靴'), categories: [], items: [] })).toHaveLength(1)
   })
   it('holds 100,000 ads and finds a handful of them at once', () => {
@@ -111,7 +106,7 @@ describe('the ad index', () => {
       apply(
         index,
         campaignState(`c${i}`, 'm', [`L${i}`], {
-          targeting: { keywords, categories: [], locations: [], items: [] },
+          targeting: { ...NO_TARGETING, keywords },
         }),
         i + 1,
       )

@@ -5,6 +5,8 @@ import {
   type MerchantState,
   type Pricing,
   printAd,
+  RULES_ID,
+  type RulesState,
 } from '@endcap/contracts'
 import { Accounts, type CampaignAccount, type WalletAccount } from '../budgets/accounts.js'
 import { IndexedListing } from './indexed-listing.js'
@@ -114,6 +116,7 @@ export class AdIndex {
   private matchedAt = new Float64Array(64)
   private excludedAt = new Float64Array(64)
 
+  private rulesEntry: { readonly sequence: bigint; readonly state: RulesState } | undefined
   private merchantCount = 0
   private listingCount = 0
   private adCount = 0
@@ -165,6 +168,11 @@ export class AdIndex {
         const known = this.campaignsById.get(change.id)
         if (isKnown(known, sequence)) return false
         this.replaceCampaign(known, change.state, sequence)
+        break
+      }
+      case 'rules': {
+        if (isKnown(this.rulesEntry, sequence)) return false
+        this.rulesEntry = { sequence, state: change.state }
         break
       }
       case 'api_key': {
@@ -242,6 +250,10 @@ export class AdIndex {
     }
     for (const [id, { sequence, state }] of this.campaignsById) {
       yield { kind: 'campaign', id, sequence: sequence.toString(), state }
+    }
+    if (this.rulesEntry) {
+      const { sequence, state } = this.rulesEntry
+      yield { kind: 'rules', id: RULES_ID, sequence: sequence.toString(), state }
     }
     for (const { sequence, state } of this.keysByHash.values()) {
       yield { kind: 'api_key', id: state.id, sequence: sequence.toString(), state }

@@ -1,5 +1,6 @@
+import type { FrequencyCapState } from '@endcap/contracts'
 import type { StateStore } from '@endcap/platform/state-store'
-import type { AdIndex, IndexedCampaign, Match } from '../index/ad-index.js'
+import type { AdIndex, Match } from '../index/ad-index.js'
 
 const HOUR_MS = 3_600_000
 
@@ -22,24 +23,38 @@ export function createFrequencyCaps(state: StateStore, index: AdIndex): Frequenc
       if (customerHash === '') return NONE
       const capped = matches.filter(({ campaign }) => campaign.frequencyCap !== null)
       if (capped.length === 0) return NONE
+      const asked = capped.flatMap(({ campaign }) =>
+        windowsOf(campaign.frequencyCap).map((window) => ({ campaign, window })),
+      )
       const counts = await Promise.all(
-        capped.map(({ campaign }) =>
-          state.windowCount(keyOf(campaign.id, customerHash), nowMs, windowOf(campaign)),
+        asked.map(({ campaign, window }) =>
+          state.windowCount(keyOf(campaign.id, customerHash), nowMs, window.ms),
         ),
       )
       return new Set(
-        capped
-          .filter(({ campaign }, i) => counts[i]! >= campaign.state.frequencyCap!.impressions)
-          .map(({ campaign }) => campaign.id),
+        asked.filter(({ window }, i) => counts[i]! >= window.atMost).map(({ campaign }) => campaign.id),
       )
     },
     async seen(campaignId, customerHash, slot, nowMs) {
       const campaign = index.campaign(campaignId)
       const cap = campaign?.state.frequencyCap
-      if (!campaign || !cap || customerHash === '') return
-      await state.windowAdd(keyOf(campaignId, customerHash), slot, nowMs, windowOf(campaign), cap.impressions)
+      if (!cap || customerHash === '') return
+      const windows = windowsOf(cap)
+      const longestMs = Math.max(...windows.map(({ ms }) => ms))
+      const most = Math.max(...windows.map(({ atMost }) => atMost))
+      await state.windowAdd(keyOf(campaignId, customerHash), slot, nowMs, longestMs, most)
     },
   }
 }
 
-const windowOf = (campaign: IndexedCampaign): number => (campaign.state.frequencyCap?.perHours ?? 0) * HOUR_MS
+const WINDOWS = [
+  ['hour', HOUR_MS],
+  ['day', 24 * HOUR_MS],
+  ['week', 168 * HOUR_MS],
+] as const
+
+const windowsOf = (cap: FrequencyCapState | null) =>
+  WINDOWS.flatMap(([name, ms]) => {
+    const atMost = cap?.[name]
+    return atMost === undefined ? [] : [{ ms, atMost }]
+  })

@@ -66,6 +66,7 @@ export function interactionOf(observed: Observed, identityKey: Buffer): Interact
         userAgent: (observed.userAgent ?? '').slice(0, USER_AGENT_CHARACTERS).replace(BROKEN_PAIRS, ''),
         ...(observed.prefetch ? { prefetch: true } : {}),
       },
+      suspicions: [],
     },
   }
 }

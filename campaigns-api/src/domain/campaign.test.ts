@@ -1,3 +1,4 @@
+import { NO_TARGETING } from '@endcap/contracts'
 import { describe, expect, it } from 'vitest'
 import type { CampaignRecord } from '../store/campaigns.js'
 import { type CampaignMeans, notServingReason, statusAfter } from './campaign.js'
@@ -10,12 +11,15 @@ const campaign = (fields: Partial<CampaignRecord>): CampaignRecord => ({
   pricing: 'cpc',
   bidMicros: 1n,
   budgetDailyMicros: null,
+  budgetWeeklyMicros: null,
+  budgetMonthlyMicros: null,
   budgetTotalMicros: null,
   startsAt: null,
   endsAt: null,
+  timeZone: null,
   dayparts: [],
   pacing: 'even',
-  targeting: { keywords: [], categories: [], locations: [], items: [] },
+  targeting: NO_TARGETING,
   placements: [],
   targetRoas: null,
   frequencyCap: null,

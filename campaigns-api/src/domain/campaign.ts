@@ -7,6 +7,7 @@ import {
   formatMoney,
   localTime,
   type Micros,
+  NO_TARGETING,
   type NOT_SERVING_REASONS,
   type PatchCampaignBody,
   parseMoney,
@@ -21,9 +22,12 @@ export type CampaignSettings = Pick<
   | 'name'
   | 'bidMicros'
   | 'budgetDailyMicros'
+  | 'budgetWeeklyMicros'
+  | 'budgetMonthlyMicros'
   | 'budgetTotalMicros'
   | 'startsAt'
   | 'endsAt'
+  | 'timeZone'
   | 'dayparts'
   | 'pacing'
   | 'targeting'
@@ -36,12 +40,15 @@ const NOTHING_SET: CampaignSettings = {
   name: '',
   bidMicros: 0n,
   budgetDailyMicros: null,
+  budgetWeeklyMicros: null,
+  budgetMonthlyMicros: null,
   budgetTotalMicros: null,
   startsAt: null,
   endsAt: null,
+  timeZone: null,
   dayparts: [],
   pacing: 'even',
-  targeting: { keywords: [], categories: [], locations: [], items: [] },
+  targeting: NO_TARGETING,
   placements: [],
   targetRoas: null,
   frequencyCap: null,
@@ -63,9 +70,12 @@ export function changedSettings(
     name: body.name ?? before.name,
     bidMicros: body.bid === undefined ? before.bidMicros : parseMoney(body.bid),
     budgetDailyMicros: budget ? optionalMoney(budget.daily) : before.budgetDailyMicros,
+    budgetWeeklyMicros: budget ? optionalMoney(budget.weekly) : before.budgetWeeklyMicros,
+    budgetMonthlyMicros: budget ? optionalMoney(budget.monthly) : before.budgetMonthlyMicros,
     budgetTotalMicros: budget ? optionalMoney(budget.total) : before.budgetTotalMicros,
     startsAt: body.startsAt === undefined ? before.startsAt : optionalDate(body.startsAt),
     endsAt: body.endsAt === undefined ? before.endsAt : optionalDate(body.endsAt),
+    timeZone: body.timeZone === undefined ? before.timeZone : body.timeZone,
     dayparts: dayparts
       ? dayparts.map((part) => ({
           days: [...new Set(part.days)].sort((a, b) => a - b),
@@ -83,6 +93,8 @@ export function changedSettings(
           categories: [...new Set(targeting.categories)],
           locations: targeting.locations ?? [],
           items: [...new Set(targeting.items)],
+          devices: [...new Set(targeting.devices)],
+          listingRadiusKm: targeting.listingRadiusKm ?? null,
         }
       : before.targeting,
     placements: placements ? [...new Set(placements)] : before.placements,
@@ -91,6 +103,7 @@ export function changedSettings(
   }
 }
 
+const moneyOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatMoney(micros))
 const optionalMoney = (text: string | undefined): Micros | null =>
   text === undefined ? null : parseMoney(text)
 const optionalDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
@@ -106,10 +119,21 @@ const LATEST_MS = Date.UTC(2200, 0, 1)
 /** What is wrong with settings that are each well-formed. Empty: nothing. */
 export function settingsProblems(settings: CampaignSettings): FieldError[] {
   const problems: FieldError[] = []
-  const { budgetDailyMicros: daily, budgetTotalMicros: total, startsAt, endsAt } = settings
-  if (daily !== null && total !== null && daily > total) {
-    problems.push({ path: '/budget/daily', message: 'must not be more than the total budget' })
-  }
+  const { startsAt, endsAt } = settings
+  const limits = [
+    ['daily', settings.budgetDailyMicros] as const,
+    ['weekly', settings.budgetWeeklyMicros] as const,
+    ['monthly', settings.budgetMonthlyMicros] as const,
+    ['total', settings.budgetTotalMicros] as const,
+  ]
+  limits.forEach(([name, limit], at) => {
+    const exceeded = limits
+      .slice(at + 1)
+      .find(([, longer]) => longer !== null && limit !== null && limit > longer)
+    if (exceeded) {
+      problems.push({ path: `/budget/${name}`, message: `must not be more than the ${exceeded[0]} budget` })
+    }
+  })
   for (const [field, at] of [['startsAt', startsAt] as const, ['endsAt', endsAt] as const]) {
     if (at && !(at.getTime() >= EARLIEST_MS && at.getTime() <= LATEST_MS)) {
       problems.push({ path: `/${field}`, message: 'must lie between the years 2000 and 2200' })
@@ -171,7 +195,9 @@ export function notServingReason(
   if (campaign.budgetDailyMicros !== null && means.spentTodayMicros >= campaign.budgetDailyMicros) {
     return 'budget_day_spent'
   }
-  return withinDayparts(campaign.dayparts, nowMs, means.timeZone) ? null : 'outside_dayparts'
+  return withinDayparts(campaign.dayparts, nowMs, campaign.timeZone ?? means.timeZone)
+    ? null
+    : 'outside_dayparts'
 }
 
 function withinDayparts(dayparts: CampaignRecord['dayparts'], nowMs: number, timeZone: string): boolean {
@@ -198,11 +224,14 @@ export const campaignAnswer = (
   bid: formatMoney(campaign.bidMicros),
   currency,
   budget: {
-    daily: campaign.budgetDailyMicros === null ? null : formatMoney(campaign.budgetDailyMicros),
-    total: campaign.budgetTotalMicros === null ? null : formatMoney(campaign.budgetTotalMicros),
+    daily: moneyOrNull(campaign.budgetDailyMicros),
+    weekly: moneyOrNull(campaign.budgetWeeklyMicros),
+    monthly: moneyOrNull(campaign.budgetMonthlyMicros),
+    total: moneyOrNull(campaign.budgetTotalMicros),
   },
   startsAt: campaign.startsAt?.toISOString() ?? null,
   endsAt: campaign.endsAt?.toISOString() ?? null,
+  timeZone: campaign.timeZone,
   dayparts: campaign.dayparts.map((part) => ({
     days: part.days,
     from: clockOf(part.fromMinute),
@@ -234,9 +263,12 @@ export const campaignStateOf = (
   pricing: campaign.pricing,
   bidMicros: campaign.bidMicros.toString(),
   budgetDailyMicros: campaign.budgetDailyMicros?.toString() ?? null,
+  budgetWeeklyMicros: campaign.budgetWeeklyMicros?.toString() ?? null,
+  budgetMonthlyMicros: campaign.budgetMonthlyMicros?.toString() ?? null,
   budgetTotalMicros: campaign.budgetTotalMicros?.toString() ?? null,
   startsAt: campaign.startsAt?.toISOString() ?? null,
   endsAt: campaign.endsAt?.toISOString() ?? null,
+  timeZone: campaign.timeZone,
   dayparts: campaign.dayparts,
   pacing: campaign.pacing,
   targeting: campaign.targeting,

@@ -26,7 +26,7 @@ const campaign = (listing: string) => ({
   placements: ['search'],
   listings: [listing],
   targetRoas: 4,
-  frequencyCap: { impressions: 5, perHours: 24 },
+  frequencyCap: { day: 5 },
 })
 
 beforeAll(async () => {

@@ -65,7 +65,7 @@ describe('POST /v1/campaigns', () => {
       },
       placements: ['search'],
       targetRoas: 4,
-      frequencyCap: { impressions: 5, perHours: 24 },
+      frequencyCap: { day: 5 },
     })
     const { status, body } = await create(full)
     expect(status).toBe(201)
@@ -91,7 +91,7 @@ describe('POST /v1/campaigns', () => {
         budgetDailyMicros: '10000000',
         budgetTotalMicros: '100000000',
         dayparts: [{ days: [1, 5], fromMinute: 570, toMinute: 1440 }],
-        frequencyCap: { impressions: 5, perHours: 24 },
+        frequencyCap: { day: 5 },
         targetRoas: 4,
         ads: body.ads,
         version: 1,
@@ -234,7 +234,7 @@ describe('PATCH /v1/campaigns/{id}', () => {
     expect(after).toEqual({
       ...before,
       bid: '1.25',
-      budget: { daily: null, total: '50' },
+      budget: { daily: null, weekly: null, monthly: null, total: '50' },
       targetRoas: null,
       updatedAt: after.updatedAt,
     })

@@ -10,9 +10,12 @@ export interface CampaignRecord {
   readonly pricing: Pricing
   readonly bidMicros: Micros
   readonly budgetDailyMicros: Micros | null
+  readonly budgetWeeklyMicros: Micros | null
+  readonly budgetMonthlyMicros: Micros | null
   readonly budgetTotalMicros: Micros | null
   readonly startsAt: Date | null
   readonly endsAt: Date | null
+  readonly timeZone: string | null
   readonly dayparts: CampaignState['dayparts']
   readonly pacing: CampaignState['pacing']
   readonly targeting: CampaignState['targeting']
@@ -35,7 +38,8 @@ export interface AdRecord {
 const COLUMNS = `id, merchant_id as "merchantId", name, status, pricing, bid_micros as "bidMicros",
   budget_daily_micros as "budgetDailyMicros", budget_total_micros as "budgetTotalMicros", starts_at as "startsAt",
   ends_at as "endsAt", dayparts, pacing, targeting, placements, target_roas as "targetRoas",
-  frequency_cap as "frequencyCap", version, created_at as "createdAt", updated_at as "updatedAt"`
+  frequency_cap as "frequencyCap", budget_weekly_micros as "budgetWeeklyMicros",
+  budget_monthly_micros as "budgetMonthlyMicros", time_zone as "timeZone", version, created_at as "createdAt", updated_at as "updatedAt"`
 
 const values = (campaign: CampaignRecord): readonly unknown[] => [
   campaign.id,
@@ -57,13 +61,18 @@ const values = (campaign: CampaignRecord): readonly unknown[] => [
   campaign.version,
   campaign.createdAt,
   campaign.updatedAt,
+  campaign.budgetWeeklyMicros,
+  campaign.budgetMonthlyMicros,
+  campaign.timeZone,
 ]
 
 export async function insertCampaign(tx: Transaction, campaign: CampaignRecord): Promise<void> {
   await tx.query(
     `insert into campaigns (id, merchant_id, name, status, pricing, bid_micros, budget_daily_micros, budget_total_micros,
-       starts_at, ends_at, dayparts, pacing, targeting, placements, target_roas, frequency_cap, version, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, $13::jsonb, $14, $15, $16::jsonb, $17, $18, $19)`,
+       starts_at, ends_at, dayparts, pacing, targeting, placements, target_roas, frequency_cap, version, created_at, updated_at,
+       budget_weekly_micros, budget_monthly_micros, time_zone)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, $13::jsonb, $14, $15, $16::jsonb, $17, $18, $19,
+       $20, $21, $22)`,
     values(campaign),
   )
 }
@@ -73,7 +82,8 @@ export async function updateCampaign(tx: Transaction, campaign: CampaignRecord):
   await tx.query(
     `update campaigns set name = $2, status = $3, bid_micros = $4, budget_daily_micros = $5, budget_total_micros = $6,
        starts_at = $7, ends_at = $8, dayparts = $9::jsonb, pacing = $10, targeting = $11::jsonb, placements = $12,
-       target_roas = $13, frequency_cap = $14::jsonb, version = $15, updated_at = $16
+       target_roas = $13, frequency_cap = $14::jsonb, version = $15, updated_at = $16, budget_weekly_micros = $17,
+       budget_monthly_micros = $18, time_zone = $19
      where id = $1`,
     [
       campaign.id,
@@ -92,6 +102,9 @@ export async function updateCampaign(tx: Transaction, campaign: CampaignRecord):
       campaign.frequencyCap === null ? null : JSON.stringify(campaign.frequencyCap),
       campaign.version,
       campaign.updatedAt,
+      campaign.budgetWeeklyMicros,
+      campaign.budgetMonthlyMicros,
+      campaign.timeZone,
     ],
   )
 }

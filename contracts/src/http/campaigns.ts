@@ -4,6 +4,7 @@ import {
   callerId,
   category,
   currencyCode,
+  device,
   httpUrl,
   instant,
   location,
@@ -122,15 +123,20 @@ export const targeting = z.strictObject({
     .max(100)
     .optional(),
   items: z.array(callerId).max(1000).optional(),
+  devices: z.array(device).max(20).optional(),
+  listingRadiusKm: z.number().positive().max(20_000).nullish(),
 })
-const budget = z.strictObject({ daily: positiveMoney.optional(), total: positiveMoney.optional() })
-export const frequencyCap = z.strictObject({
-  impressions: z.int().min(1).max(10_000),
-  perHours: z
-    .int()
-    .min(1)
-    .max(24 * 30),
+const budget = z.strictObject({
+  daily: positiveMoney.optional(),
+  weekly: positiveMoney.optional(),
+  monthly: positiveMoney.optional(),
+  total: positiveMoney.optional(),
 })
+const capCount = z.int().min(1).max(10_000)
+/** Impressions for one customer within the last hour, day (24 h) and week (168 h). */
+export const frequencyCap = z
+  .strictObject({ hour: capCount.optional(), day: capCount.optional(), week: capCount.optional() })
+  .refine((cap) => Object.values(cap).some((count) => count !== undefined), 'must set hour, day or week')
 const campaignShape = {
   merchantId: callerId,
   name,
@@ -139,6 +145,7 @@ const campaignShape = {
   budget,
   startsAt: instant.nullish(),
   endsAt: instant.nullish(),
+  timeZone: timeZone.nullish(),
   dayparts: z.array(daypart).max(50).optional(),
   pacing: z.enum(PACINGS),
   targeting: targeting.optional(),
@@ -177,6 +184,8 @@ export const NOT_SERVING_REASONS = [
   'ended',
   'wallet_empty',
   'budget_day_spent',
+  'budget_week_spent',
+  'budget_month_spent',
   'budget_total_spent',
   'outside_dayparts',
   'no_active_listing',
@@ -189,9 +198,15 @@ export const campaign = z.object({
   pricing: z.enum(PRICINGS),
   bid: z.string(),
   currency: z.string(),
-  budget: z.object({ daily: z.string().nullable(), total: z.string().nullable() }),
+  budget: z.object({
+    daily: z.string().nullable(),
+    weekly: z.string().nullable(),
+    monthly: z.string().nullable(),
+    total: z.string().nullable(),
+  }),
   startsAt: z.string().nullable(),
   endsAt: z.string().nullable(),
+  timeZone: z.string().nullable(),
   dayparts: z.array(z.object({ days: z.array(z.int()), from: z.string(), to: z.string() })),
   pacing: z.enum(PACINGS),
   targeting: z.object({
@@ -199,12 +214,16 @@ export const campaign = z.object({
     categories: z.array(z.string()),
     locations: z.array(z.object({ lat: z.number(), lng: z.number(), radiusKm: z.number() })),
     items: z.array(z.string()),
+    devices: z.array(z.string()),
+    listingRadiusKm: z.number().nullable(),
   }),
   placements: z.array(z.string()),
   listings: z.array(z.string()),
   ads: z.array(z.object({ id: z.string(), listingId: z.string() })),
   targetRoas: z.number().nullable(),
-  frequencyCap: z.object({ impressions: z.int(), perHours: z.int() }).nullable(),
+  frequencyCap: z
+    .object({ hour: z.int().optional(), day: z.int().optional(), week: z.int().optional() })
+    .nullable(),
   spentToday: z.string(),
   spentTotal: z.string(),
   notServing: z.enum(NOT_SERVING_REASONS).nullable(),

@@ -306,6 +306,7 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
           customerHash: '',
           channel: 'api',
           client: { addressHash: '', userAgent: '' },
+          suspicions: [],
         },
       },
     })

@@ -206,6 +206,7 @@ export function interaction(
       customerHash: '',
       channel: 'api',
       client: { addressHash: '', userAgent: '' },
+      suspicions: [],
     },
   }
 }

@@ -71,7 +71,7 @@ async function budgetViews(q: Queryable, since: Date, nowMs: number): Promise<Re
   const views = new Map<string, CampaignBudgetView>()
   for (const { id, timeZone, period, spentMicros } of rows) {
     const day = budgetDay(nowMs, timeZone)
-    const view = views.get(id) ?? { day, spentDay: '0', spentTotal: '0' }
+    const view = views.get(id) ?? { day, spentDay: '0', spentWeek: '0', spentMonth: '0', spentTotal: '0' }
     if (period === 'total') views.set(id, { ...view, spentTotal: spentMicros.toString() })
     else if (period === day) views.set(id, { ...view, spentDay: spentMicros.toString() })
   }

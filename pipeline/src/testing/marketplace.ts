@@ -155,6 +155,7 @@ export function interactionOf(
       customerHash: '',
       channel: 'browser',
       client: { addressHash: '', userAgent: '' },
+      suspicions: [],
     },
   }
 }

@@ -1,4 +1,4 @@
-import { auctionsAnswer } from '@endcap/contracts'
+import { auctionsAnswer, NO_TARGETING } from '@endcap/contracts'
 import { badInputBattery } from '@endcap/platform/http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -77,7 +77,7 @@ describe('POST /v1/auctions', () => {
   it('lets campaigns that target a named listing in', async () => {
     await ads.change(
       campaignChange('cmp_9', 'm9', ['O1'], {
-        targeting: { keywords: [], categories: [], locations: [], items: ['O1'] },
+        targeting: { ...NO_TARGETING, items: ['O1'] },
       }),
     )
     await ads.publishBudgets({ wallets: { m9: 5_000_000n } })

@@ -239,7 +239,7 @@ describe('POST /v1/rank', () => {
     await ads.change(
       campaignChange('cmp_1', 'm1', ['S1'], {
         bidMicros: '900000',
-        frequencyCap: { impressions: 2, perHours: 1 },
+        frequencyCap: { hour: 2 },
       }),
     )
     const ask = { customer: { id: 'capped', consent: true }, slots: { total: 2, sponsored: [1] } }

@@ -48,6 +48,7 @@ export const interactionOf = (n: number, type: InteractionType = 'impression'): 
     customerHash: `c${n % 100}`,
     channel: 'browser',
     client: { addressHash: 'a', userAgent: 'test' },
+    suspicions: [],
   },
 })
 
