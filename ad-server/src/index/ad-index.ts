@@ -2,6 +2,7 @@ import {
   type ApiKeyState,
   type CampaignState,
   type ChangeData,
+  DEFAULT_RULES_STATE,
   type MerchantState,
   type Pricing,
   printAd,
@@ -186,6 +187,11 @@ export class AdIndex {
     }
     this.changeCount++
     return true
+  }
+
+  /** As the operator last laid them down. */
+  get rules(): RulesState {
+    return this.rulesEntry?.state ?? DEFAULT_RULES_STATE
   }
 
   merchant(id: string): MerchantState | undefined {
