@@ -12,8 +12,8 @@ import {
   relevance,
   slateContext,
   smoothedPredictions,
-  smoothedRate,
 } from './features.js'
+import { smoothedRate } from './listing-facts.js'
 import { accumulateStats, decodeStats, emptyStats, encodeStats, statsView } from './stats.js'
 import type { SlateCandidate, StatsView } from './types.js'
 

@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto'
+import {
+  CATEGORIES,
+  CTR,
+  CVR,
+  EVIDENCE,
+  FIRST_CATEGORY,
+  factsOf,
+  historyOf,
+  LOG_PRICE,
+  logOdds,
+  NOTHING_SEEN,
+  smoothedRate,
+  unchangingFacts,
+} from './listing-facts.js'
 import { normaliseText, termHashesOf } from './text.js'
 import type {
-  ListingHistory,
   Predictions,
   RankedListing,
   RateCounts,
@@ -84,18 +97,8 @@ const DEVICE_TABLET = column('device_tablet')
 const HAS_QUERY = column('has_query')
 const LISTING_KNOWN = column('listing_known')
 
-/** Pseudo-impressions (or clicks) that the prior is worth. FORMULAS §6. */
-export const PRIOR_WEIGHT = 10
 const PRICE_LIMIT = 5
 const SCORE_LIMIT = 4
-
-/** (prior·w + successes) ÷ (w + trials), w = 10; kept off 0 and 1 although a stream may hold more clicks than impressions. */
-export function smoothedRate(prior: number, successes: number, trials: number): number {
-  const rate = (prior * PRIOR_WEIGHT + successes) / (PRIOR_WEIGHT + trials)
-  return Math.min(Math.max(rate, 1e-6), 1 - 1e-6)
-}
-
-const logOdds = (rate: number): number => Math.log(rate / (1 - rate))
 
 /** The listing as ranking keeps it. `price` in currency units. */
 export const rankedListing = (listing: {
@@ -105,10 +108,10 @@ export const rankedListing = (listing: {
   readonly price: number
 }): RankedListing => ({
   id: listing.id,
-  titleTerms: termHashesOf(listing.title),
+  title: listing.title,
   categories: listing.categories,
   price: listing.price,
-  history: undefined,
+  facts: undefined,
 })
 
 /** What a request looks like to ranking: the one place where a query becomes a search term and its terms. */
@@ -129,9 +132,6 @@ export function slateContext(request: {
     placement: request.placement,
   }
 }
-
-// Scratch space for one slate, growing to the largest seen. computeFeatures is synchronous, so no two slates can use it at once.
-let prices = new Float64Array(256)
 
 /**
  * Writes one row of FEATURE_COUNT float32 a candidate into `out`, row-major, in the candidates' order, as served (reference position).
@@ -156,23 +156,18 @@ export function computeFeatures(
   const { searchTerm, queryTerms } = context
   const hasQuery = queryTerms.length > 0 ? 1 : 0
   const unseenCtr = logOdds(smoothedRate(stats.priorCtr, 0, 0))
-  const median = medianPrice(candidates)
+  // Brings the facts of every listing up to this view of history.
+  const median = medianLogPrice(candidates, stats)
   const scores = scoreScale(candidates)
-  const ofCategory = new Map<string, CategoryFeatures>()
-  let lastCategory: string | undefined
-  let ofLastCategory = NO_CATEGORY
-  const requestCategoryCtr = meanCategoryCtr(context.categories, context, stats, ofCategory, unseenCtr)
+  const categories = new CategoriesOfSlate(context, stats)
+  const requestCategoryCtr = meanCategoryCtr(context.categories, stats, unseenCtr)
 
   for (let row = 0; row < rows; row++) {
     const candidate = candidates[row]!
     const listing = candidate.listing
     const at = row * FEATURE_COUNT
-    const history = listing ? historyOf(listing, stats) : workOutHistory(candidate.listingId, stats)
     const seenForQuery = searchTerm === '' ? undefined : stats.queryListing(searchTerm, candidate.listingId)
     out[at + POSITION_COLUMN] = referencePosition
-    out[at + LISTING_CTR] = history.ctr
-    out[at + LISTING_CVR] = history.cvr
-    out[at + LISTING_EVIDENCE] = history.evidence
     if (seenForQuery) {
       const { ctr, evidence } = ratesOf(seenForQuery, stats)
       out[at + QUERY_LISTING_CTR] = ctr
@@ -188,22 +183,27 @@ export function computeFeatures(
     let categoryCtr = requestCategoryCtr
     let priceToMedian = 0
     if (listing) {
-      titleMatch = shareIn(queryTerms, listing.titleTerms)
-      const categories = listing.categories
+      const facts = listing.facts!
+      out[at + LISTING_CTR] = facts[CTR]!
+      out[at + LISTING_CVR] = facts[CVR]!
+      out[at + LISTING_EVIDENCE] = facts[EVIDENCE]!
+      const firstTerm = FIRST_CATEGORY + facts[CATEGORIES]!
+      titleMatch = shareIn(queryTerms, facts, firstTerm)
       let sum = 0
-      for (let index = 0; index < categories.length; index++) {
-        const category = categories[index]!
-        // The listings of a slate are mostly of one category.
-        if (category !== lastCategory) {
-          lastCategory = category
-          ofLastCategory = categoryFeatures(category, context, stats, ofCategory)
-        }
-        sum += ofLastCategory.ctr
-        if (ofLastCategory.queryMatch > queryCategoryMatch) queryCategoryMatch = ofLastCategory.queryMatch
-        if (ofLastCategory.requested) categoryMatch = 1
+      for (let index = FIRST_CATEGORY; index < firstTerm; index++) {
+        const category = categories.of(facts[index]!, listing, index - FIRST_CATEGORY)
+        sum += category.ctr
+        if (category.queryMatch > queryCategoryMatch) queryCategoryMatch = category.queryMatch
+        if (category.requested) categoryMatch = 1
       }
-      categoryCtr = categories.length > 0 ? sum / categories.length : unseenCtr
-      if (isPrice(listing.price)) priceToMedian = clamp(Math.log(listing.price / median), PRICE_LIMIT)
+      categoryCtr = firstTerm > FIRST_CATEGORY ? sum / (firstTerm - FIRST_CATEGORY) : unseenCtr
+      const logPrice = facts[LOG_PRICE]!
+      if (!Number.isNaN(logPrice)) priceToMedian = clamp(logPrice - median, PRICE_LIMIT)
+    } else {
+      const history = historyOf(candidate.listingId, stats)
+      out[at + LISTING_CTR] = history.ctr
+      out[at + LISTING_CVR] = history.cvr
+      out[at + LISTING_EVIDENCE] = history.evidence
     }
     out[at + CATEGORY_CTR] = categoryCtr
     out[at + TITLE_MATCH] = titleMatch
@@ -226,32 +226,13 @@ export function computeFeatures(
   }
 }
 
-/** Kept beside the listing as long as the view is the same: a slate meets most of its listings again and again. */
-function historyOf(listing: RankedListing, stats: StatsView): ListingHistory {
-  const known = listing.history
-  if (known?.stats === stats) return known
-  const history = workOutHistory(listing.id, stats)
-  if (stats.isFixed) listing.history = history
-  return history
-}
-
-function workOutHistory(listingId: string, stats: StatsView): ListingHistory {
-  const { impressions, clicks, orders } = stats.listing(listingId) ?? NOTHING_SEEN
-  return {
-    stats,
-    ctr: logOdds(smoothedRate(stats.priorCtr, clicks, impressions)),
-    cvr: logOdds(smoothedRate(stats.priorCvr, orders, clicks)),
-    evidence: Math.log1p(impressions),
-  }
-}
-
 function ratesOf(counts: RateCounts, stats: StatsView): { readonly ctr: number; readonly evidence: number } {
   if (counts.rates) return counts.rates
   const rates = {
     ctr: logOdds(smoothedRate(stats.priorCtr, counts.clicks, counts.impressions)),
     evidence: Math.log1p(counts.impressions),
   }
-  if (stats.isFixed) counts.rates = rates
+  if (stats.generation !== undefined) counts.rates = rates
   return rates
 }
 
@@ -261,41 +242,48 @@ interface CategoryFeatures {
   readonly requested: boolean
 }
 
-const NO_CATEGORY: CategoryFeatures = { ctr: 0, queryMatch: 0, requested: false }
+/** Features of the categories of one slate: it has few distinct ones, so each is worked out once. */
+class CategoriesOfSlate {
+  private readonly known = new Map<number, CategoryFeatures>()
+  private lastHash = Number.NaN
+  private last: CategoryFeatures = { ctr: 0, queryMatch: 0, requested: false }
 
-/** Features of a category within one request; a slate has few distinct ones, so each is worked out once. */
-function categoryFeatures(
-  category: string,
-  context: SlateContext,
-  stats: StatsView,
-  known: Map<string, CategoryFeatures>,
-): CategoryFeatures {
-  const found = known.get(category)
-  if (found) return found
-  const counts = stats.category(category) ?? NOTHING_SEEN
-  const features = {
-    ctr: logOdds(smoothedRate(stats.priorCtr, counts.clicks, counts.impressions)),
-    queryMatch: shareIn(context.queryTerms, categoryTerms(category)),
-    requested: context.categories.includes(category),
+  constructor(
+    private readonly context: SlateContext,
+    private readonly stats: StatsView,
+  ) {}
+
+  /** @param hash of the name, as the listing's facts have it */
+  of(hash: number, listing: RankedListing, index: number): CategoryFeatures {
+    // The listings of a slate are mostly of one category.
+    if (hash === this.lastHash) return this.last
+    let found = this.known.get(hash)
+    if (!found) {
+      const name = listing.categories[index]!
+      found = {
+        ctr: categoryCtrOf(name, this.stats),
+        queryMatch: shareIn(this.context.queryTerms, categoryTerms(name), 0),
+        requested: this.context.categories.includes(name),
+      }
+      this.known.set(hash, found)
+    }
+    this.lastHash = hash
+    this.last = found
+    return found
   }
-  known.set(category, features)
-  return features
 }
 
-function meanCategoryCtr(
-  categories: readonly string[],
-  context: SlateContext,
-  stats: StatsView,
-  known: Map<string, CategoryFeatures>,
-  unseen: number,
-): number {
-  if (categories.length === 0) return unseen
+function categoryCtrOf(name: string, stats: StatsView): number {
+  const { clicks, impressions } = stats.category(name) ?? NOTHING_SEEN
+  return logOdds(smoothedRate(stats.priorCtr, clicks, impressions))
+}
+
+function meanCategoryCtr(names: readonly string[], stats: StatsView, unseen: number): number {
+  if (names.length === 0) return unseen
   let sum = 0
-  for (const category of categories) sum += categoryFeatures(category, context, stats, known).ctr
-  return sum / categories.length
+  for (const name of names) sum += categoryCtrOf(name, stats)
+  return sum / names.length
 }
-
-const NOTHING_SEEN: RateCounts = { impressions: 0, clicks: 0, orders: 0 }
 
 const CATEGORY_TERMS_KEPT = 20_000
 const termsByCategory = new Map<string, readonly number[]>()
@@ -311,30 +299,36 @@ function categoryTerms(category: string): readonly number[] {
   return terms
 }
 
-function shareIn(queryTerms: readonly number[], terms: readonly number[]): number {
+/** The share of the query's terms that are among `terms` from the given index on. */
+function shareIn(queryTerms: readonly number[], terms: readonly number[], from: number): number {
   if (queryTerms.length === 0) return 0
   let matched = 0
-  for (let index = 0; index < queryTerms.length; index++) if (holds(terms, queryTerms[index]!)) matched++
+  for (let index = 0; index < queryTerms.length; index++) {
+    if (holds(terms, queryTerms[index]!, from)) matched++
+  }
   return matched / queryTerms.length
 }
 
 /** Titles and names are short: walking through a few numbers is quicker than any table. */
-function holds(terms: readonly number[], term: number): boolean {
-  for (let index = 0; index < terms.length; index++) if (terms[index] === term) return true
+function holds(terms: readonly number[], term: number, from: number): boolean {
+  for (let index = from; index < terms.length; index++) if (terms[index] === term) return true
   return false
 }
 
-const isPrice = (price: number): boolean => price > 0 && price < Number.POSITIVE_INFINITY
+// Scratch space for one slate, growing to the largest seen. computeFeatures is synchronous, so no two slates can use it at once.
+let logPrices = new Float64Array(256)
 
-/** The lower median, so that it is a price of the slate; 1 when no price is known (then no ratio is taken). */
-function medianPrice(candidates: readonly SlateCandidate[]): number {
-  if (prices.length < candidates.length) prices = new Float64Array(candidates.length * 2)
+/** ln of the lower median, so that it is a price of the slate; 0 when no price is known (then no ratio is taken). */
+function medianLogPrice(candidates: readonly SlateCandidate[], stats: StatsView): number {
+  if (logPrices.length < candidates.length) logPrices = new Float64Array(candidates.length * 2)
   let count = 0
   for (let index = 0; index < candidates.length; index++) {
-    const listing = candidates[index]!.listing
-    if (listing && isPrice(listing.price)) prices[count++] = listing.price
+    const { listing } = candidates[index]!
+    if (!listing) continue
+    const logPrice = factsOf(listing, stats)[LOG_PRICE]!
+    if (!Number.isNaN(logPrice)) logPrices[count++] = logPrice
   }
-  if (count === 0) return 1
+  if (count === 0) return 0
   return smallest((count - 1) >> 1, count)
 }
 
@@ -343,22 +337,22 @@ function smallest(rank: number, count: number): number {
   let from = 0
   let to = count - 1
   while (from < to) {
-    const pivot = prices[(from + to) >> 1]!
+    const pivot = logPrices[(from + to) >> 1]!
     let left = from
     let right = to
     while (left <= right) {
-      while (prices[left]! < pivot) left++
-      while (prices[right]! > pivot) right--
+      while (logPrices[left]! < pivot) left++
+      while (logPrices[right]! > pivot) right--
       if (left > right) break
-      const swapped = prices[left]!
-      prices[left++] = prices[right]!
-      prices[right--] = swapped
+      const swapped = logPrices[left]!
+      logPrices[left++] = logPrices[right]!
+      logPrices[right--] = swapped
     }
     if (rank <= right) to = right
     else if (rank >= left) from = left
     else break
   }
-  return prices[rank]!
+  return logPrices[rank]!
 }
 
 interface ScoreScale {
@@ -398,7 +392,7 @@ const clamp = (value: number, limit: number): number => Math.min(Math.max(value,
 
 function isInCategories(term: number, categories: readonly string[]): boolean {
   for (let index = 0; index < categories.length; index++) {
-    if (holds(categoryTerms(categories[index]!), term)) return true
+    if (holds(categoryTerms(categories[index]!), term, 0)) return true
   }
   return false
 }
@@ -412,11 +406,13 @@ const LEAST_RELEVANCE = 0.1
 export function relevance(context: SlateContext, listing: RankedListing): number {
   const { queryTerms } = context
   if (queryTerms.length === 0) return 1
-  const { titleTerms, categories } = listing
+  const { categories } = listing
+  const facts = unchangingFacts(listing)
+  const firstTerm = FIRST_CATEGORY + facts[CATEGORIES]!
   let matched = 0
   for (let index = 0; index < queryTerms.length; index++) {
     const term = queryTerms[index]!
-    if (holds(titleTerms, term) || isInCategories(term, categories)) matched++
+    if (holds(facts, term, firstTerm) || isInCategories(term, categories)) matched++
   }
   return LEAST_RELEVANCE + (1 - LEAST_RELEVANCE) * (matched / queryTerms.length)
 }

@@ -43,6 +43,8 @@ function liftOf(overall: RateCounts, atReference: RateCounts): number {
   return Math.min(Math.max(rate / prior, 1 / MAX_LIFT), MAX_LIFT)
 }
 
+let generations = 0
+
 /** What serving reads. */
 export function statsView(snapshot: StatsSnapshot): StatsView {
   const { listings, queryListings, categories } = snapshot
@@ -51,7 +53,7 @@ export function statsView(snapshot: StatsSnapshot): StatsView {
   let ofLastTerm = queryListings.get('')
   return {
     version: snapshot.version,
-    isFixed: true,
+    generation: ++generations,
     priorCtr: priorCtrOf(snapshot.overall),
     priorCvr: priorCvrOf(snapshot.overall),
     referenceLift: liftOf(snapshot.overall, snapshot.atReference),
@@ -127,7 +129,7 @@ export function accumulateStats(version = 'replay', referencePosition = 1): Stat
 
   return {
     version,
-    isFixed: false,
+    generation: undefined,
     get priorCtr() {
       return priorCtrOf(overall)
     },

@@ -1,3 +1,5 @@
+import type { ListingFacts } from './listing-facts.js'
+
 /**
  * The one definition of features that serving and training share. Rows are float32; a slate is the list of candidates
  * that one request compares (organic and sponsored together).
@@ -6,21 +8,12 @@
 /** A listing as ranking sees it; made once when it enters the index (`rankedListing`), not per request. */
 export interface RankedListing {
   readonly id: string
-  /** Hashes of the title's terms (`termHash`), without repeats. */
-  readonly titleTerms: readonly number[]
+  readonly title: string
   readonly categories: readonly string[]
   /** Currency units as a float; only ratios within a slate are used. */
   readonly price: number
-  /** What ranking has worked out about the listing under one view of history; kept here so that it lies beside the listing. */
-  history?: ListingHistory | undefined
-}
-
-/** Features of a listing that depend on nothing but what happened to it before. */
-export interface ListingHistory {
-  readonly stats: StatsView
-  readonly ctr: number
-  readonly cvr: number
-  readonly evidence: number
+  /** What ranking has worked out about the listing, once a slate has met it. Ranking's own. */
+  facts: ListingFacts | undefined
 }
 
 export interface SlateCandidate {
@@ -48,8 +41,8 @@ export interface SlateContext {
 /** Smoothed rates from history. Counts are of impressions and clicks at any position. */
 export interface StatsView {
   readonly version: string
-  /** What it says never changes, so what is derived from it may be kept. */
-  readonly isFixed: boolean
+  /** A number of its own, for a view whose answers never change: what is derived from it may be kept. */
+  readonly generation: number | undefined
   /** Overall clicks ÷ impressions, never 0 or 1; the prior of every smoothed rate. */
   readonly priorCtr: number
   /** Overall orders ÷ clicks, never 0 or 1. */
@@ -65,7 +58,7 @@ export interface RateCounts {
   readonly impressions: number
   readonly clicks: number
   readonly orders: number
-  /** What ranking has worked out from counts that never change (`StatsView.isFixed`); kept here so that it lies beside them. */
+  /** What ranking has worked out from counts that never change (`StatsView.generation`); kept here so that it lies beside them. */
   rates?: { readonly ctr: number; readonly evidence: number } | undefined
 }
 

@@ -1,5 +1,5 @@
 import { type ListingState, microsToFloat, printListing } from '@endcap/contracts'
-import { type ListingHistory, type RankedListing, rankedListing } from '@endcap/ranking'
+import type { RankedListing } from '@endcap/ranking'
 
 /**
  * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
@@ -18,11 +18,10 @@ export class IndexedListing implements RankedListing {
   readonly lng: number
   readonly active: boolean
   readonly version: number
-  history: ListingHistory | undefined = undefined
+  facts: RankedListing['facts'] = undefined
   /** The last slate that it is in, and its row there. */
   slate = 0
   slateRow = 0
-  private terms: readonly number[] | undefined = undefined
   private inTokens: string | undefined = undefined
 
   constructor(
@@ -41,11 +40,6 @@ export class IndexedListing implements RankedListing {
     this.lng = state.location?.lng ?? Number.NaN
     this.active = state.status === 'active'
     this.version = state.version
-  }
-
-  get titleTerms(): readonly number[] {
-    this.terms ??= rankedListing(this).titleTerms
-    return this.terms
   }
 
   /** As tokens carry it. */

@@ -16,6 +16,7 @@ import {
   rankedListing,
   slateContext,
   termHash,
+  termHashesOf,
 } from '@endcap/ranking'
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
@@ -90,7 +91,7 @@ export function syntheticMarket(options: MarketOptions): Market {
     served.push({ event, features })
     for (const [index, { ranked, quality }] of slate.entries()) {
       const position = index + 1
-      const taste = ranked.titleTerms.includes(termHash(query)) ? 1.2 : -0.8
+      const taste = termHashesOf(ranked.title).includes(termHash(query)) ? 1.2 : -0.8
       const appeal = options.blindClicks ? -1 : taste + quality - Math.log(ranked.price / 25) - 1
       const chance = (options.blindClicks ? 1 : 1 / Math.sqrt(position)) / (1 + Math.exp(-appeal))
       const clicked = random() < chance
