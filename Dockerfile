@@ -26,5 +26,5 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 8080
-ENTRYPOINT ["node", "/app/dist/endcap/bin/endcap.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=64", "/app/dist/endcap/bin/endcap.js"]
 CMD ["--help"]

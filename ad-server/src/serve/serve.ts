@@ -350,8 +350,11 @@ export function createServe(deps: ServeDeps): Serve {
     // A winner beyond the end of the page is not shown, so its listing is an organic result again, and may fill the page for the
     // winners before it: lay out with one winner less until all are reached.
     for (let shownWinners = winners.length; ; shownWinners--) {
-      const taken = new Set(winners.slice(0, shownWinners).map(({ ranked }) => ranked.bidder.row))
-      const organic = taken.size === 0 ? order : order.filter((row) => !taken.has(row))
+      const taken = winners
+        .slice(0, shownWinners)
+        .map(({ ranked }) => ranked.bidder.row)
+        .filter((row) => row < slate.organicRows)
+      const organic = taken.length === 0 ? order : order.filter((row) => !taken.includes(row))
       const page = layOutPage({
         total: ask.totalSlots,
         sponsored: ask.forSale,
