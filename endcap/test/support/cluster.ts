@@ -10,7 +10,7 @@ import type { Role } from '@endcap/platform/config'
 import { createKafkaLog, type EventLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { connectPostgres, type Postgres, startEmbeddedPostgres } from '@endcap/platform/postgres'
-import { startKafka, startRedis, type TestKafka, type TestRedis } from '@endcap/platform/testing'
+import { startKafka, startRedis, type TestKafka } from '@endcap/platform/testing'
 import { type EndcapProcess, type Finished, runEndcap, startEndcap } from './endcap-process.js'
 import { startGateway } from './gateway.js'
 
@@ -37,6 +37,8 @@ export interface Cluster {
   readonly dir: string
   readonly members: readonly Member[]
   readonly kafka: TestKafka
+  readonly redis: Outage & { flush(): Promise<void> }
+  readonly postgresServer: Outage
   readonly clickhouse: ClickHouse
   readonly postgres: Postgres
   /** Runs an `endcap` command against the servers. */
@@ -49,9 +51,18 @@ export interface Cluster {
   abandon(): Promise<void>
 }
 
+/** A server that can be away. */
+export interface Outage {
+  stop(): Promise<void>
+  /** On the same address, with whatever it keeps on disk. */
+  restart(): Promise<void>
+}
+
 export interface ClusterSize {
   readonly adServers: number
   readonly pipelines: number
+  /** For every ad-server, beside the addresses of the servers. */
+  readonly adServerEnv?: Readonly<Record<string, string>>
 }
 
 /** Starts servers and roles: `endcap migrate` first, as on a new installation. */
@@ -73,20 +84,20 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
   try {
     const clickhousePort = await freePort()
     const clickhouseMember = createMember('clickhouse', 'clickhouse', { dir, port: clickhousePort, env: {} })
+    const startPostgres = () => startEmbeddedPostgres({ dir: join(dir, 'postgres'), logger: silentLogger() })
     const [postgresServer, kafka, redis] = await Promise.all([
-      startEmbeddedPostgres({ dir: join(dir, 'postgres'), logger: silentLogger() }).then(
-        undoing((server) => server.stop()),
-      ),
+      startPostgres().then((server) => createOutage(server, startPostgres)),
       startKafka({ dir: join(dir, 'kafka') }).then(undoing<TestKafka>((broker) => broker.stop())),
-      startRedis().then(undoing<TestRedis>((server) => server.stop())),
+      startRedis().then((server) => createOutage(server, () => startRedis({ port: portOf(server.url) }))),
       clickhouseMember.start().then(undoing(() => clickhouseMember.kill())),
     ])
+    undo.push(postgresServer.stop, redis.stop)
     const tokenKeys = `t1:${randomBytes(32).toString('base64')}`
     const env = {
-      DATABASE_URL: postgresServer.url,
+      DATABASE_URL: postgresServer.now().url,
       CLICKHOUSE_URL: `http://127.0.0.1:${clickhousePort}`,
       KAFKA_BROKERS: kafka.brokers.join(','),
-      REDIS_URL: redis.url,
+      REDIS_URL: redis.now().url,
       ENDCAP_TOKEN_KEYS: tokenKeys,
       ENDCAP_IDENTITY_KEY: randomBytes(32).toString('base64'),
     }
@@ -102,7 +113,9 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
       ...names('campaigns-api', 1),
       ...names('orders', 1),
       ...names('ad-server', size.adServers),
-    ].map(([name, role]) => createMember(name, role, { dir, env }))
+    ].map(([name, role]) =>
+      createMember(name, role, { dir, env: role === 'ad-server' ? { ...env, ...size.adServerEnv } : env }),
+    )
     for (const member of roles) undo.push(() => member.kill())
     await Promise.all(roles.map((member) => member.start()))
 
@@ -122,6 +135,8 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
       dir,
       members: [...roles, clickhouseMember],
       kafka,
+      redis: { ...redis, flush: () => redis.now().flush() },
+      postgresServer,
       clickhouse: own.clickhouse,
       postgres: own.postgres,
       run,
@@ -143,6 +158,19 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
     throw error
   }
 }
+
+function createOutage<S extends { stop(): Promise<void> }>(first: S, start: () => Promise<S>) {
+  let server = first
+  return {
+    now: () => server,
+    stop: () => server.stop(),
+    async restart() {
+      server = await start()
+    },
+  }
+}
+
+const portOf = (url: string): number => Number(new URL(url).port)
 
 interface OwnPorts {
   readonly postgres: Postgres

@@ -187,7 +187,8 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
       throw new Error(`rank answered ${answer.status}: ${JSON.stringify(answer.body)}`)
     }
     const page = answer.body as RankAnswer
-    acceptedAuctions.add(page.auctionId)
+    // A page that could not be recorded goes out without ads, and says so.
+    if (!page.degraded.includes('spool_full')) acceptedAuctions.add(page.auctionId)
     const organic = page.slots.filter((slot) => !slot.sponsored)
     if (organic.length > 0) {
       const ids = organic.map((slot) => `${name}-${slot.position}`)
@@ -265,6 +266,7 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
   ]
 
   return {
+    /** Pages that were answered and recorded. */
     searches: () => acceptedAuctions.size,
     /** Sponsored slots that were shown. */
     sponsored: () => sponsored,

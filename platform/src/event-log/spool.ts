@@ -15,7 +15,10 @@ export interface EventSink {
    * @throws BackPressureError when too much waits for the disk at this moment
    */
   append(topic: Topic, records: readonly NewRecord[], durability?: Durability): Promise<void>
-  /** One sentence when events are not taken, else undefined. Cheap: asked on every request. */
+  /**
+   * One sentence when nothing more must be sold, because what comes of it may not be taken any more; else undefined. Cheap: asked on every
+   * request. What was sold before is still taken while there is room for it.
+   */
   problem(): string | undefined
 }
 
@@ -50,8 +53,10 @@ const GROUP = 'shipper'
 const SHIPMENT_RECORDS = 1000
 const SMALLEST_SEGMENT = 64 * 1024
 const LARGEST_SEGMENT = 8 * 1024 * 1024
+/** Beyond this share of the room nothing is sold: the rest is kept for the impressions and clicks of what was sold before. */
+const SELLING_ENDS_AT = 0.8
 /** Room is made again before the spool says that it has some, so that it does not flap at the brim. */
-const REOPEN_AT = 0.9
+const REOPEN_AT = 0.7
 const RETRY_MS = 250
 
 /**
@@ -173,8 +178,8 @@ export function createSpool(options: SpoolOptions): Spool {
       if (!log) return refuse('the spool is not started')
       let bytes = 0
       for (const record of records) bytes += recordBytes(record)
-      if (full || bytesOnDisk + bytes > options.maxBytes) {
-        full = true
+      if (bytesOnDisk + bytes > options.maxBytes * SELLING_ENDS_AT) full = true
+      if (bytesOnDisk + bytes > options.maxBytes) {
         const reason = problem()!
         // A call that is itself too large, or bytes that are gone since: look again rather than stay shut.
         void measured().catch(() => {})
