@@ -74,6 +74,24 @@ describe('the embedded Postgres', () => {
     })
   })
 
+  it('is started again on the same port when it is killed, and has all that it had answered for', async () => {
+    const server = await start()
+    const { url, pid } = server
+    await using(server, (postgres) => postgres.query('create table outlived as select 7 as value'))
+    process.kill(pid, 'SIGKILL')
+    await using(server, async (postgres) => {
+      const deadline = Date.now() + 30_000
+      const ask = () => postgres.query('select value from outlived').catch(() => undefined)
+      for (let answer = await ask(); ; answer = await ask()) {
+        if (server.pid !== pid && answer?.rows[0]) break
+        expect(Date.now()).toBeLessThan(deadline)
+      }
+    })
+    expect(server.url).toBe(url)
+    await server.stop()
+    expect(await isRunning(server.pid)).toBe(false)
+  })
+
   it('takes another port when its own was taken meanwhile', async () => {
     const first = await start()
     await first.stop()

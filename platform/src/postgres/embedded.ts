@@ -28,6 +28,7 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres {
   /** With the password: not to be logged. */
   readonly url: string
+  /** Of the server that runs now: one that dies is started again. */
   readonly pid: number
   /** Ends the server and waits until it is gone. May be called twice. */
   stop(): Promise<void>
@@ -42,10 +43,14 @@ const USER = 'endcap'
 const DATABASE = 'postgres'
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
+/** How often it is looked whether the server still runs. */
+const WATCH_MS = 500
 const LOG_LIMIT_BYTES = 16 * 1024 * 1024
 
 /**
  * Starts a real PostgreSQL server of our own on the loopback interface, with its data below `dir`.
+ *
+ * A server that dies on its own, as by the kernel's hand, is started again on the same port; whoever was connected sees a short outage.
  *
  * The server outlives a killed Node process. A server that is found running there without its owner is stopped first, so that
  * no statement of the dead process commits behind our back; then one is started on the same data.
@@ -93,7 +98,7 @@ async function start(
       `${paths.settings}, which holds the password of the data beside it, is missing`,
     )
   }
-  const running = await launchPatiently(binaries, paths, await choosePort(port, remembered?.port))
+  let running = await launchPatiently(binaries, paths, await choosePort(port, remembered?.port))
   await writeSettings(paths.settings, { port: running.port, password })
 
   // Should the process end without stop(), the server must not stay: SIGINT is its fast shutdown.
@@ -105,12 +110,34 @@ async function start(
     }
   }
   process.once('exit', onExit)
+
+  let reviving: Promise<void> | undefined
+  async function revive(): Promise<void> {
+    if (await isRunning(running.pid)) return
+    logger.warn({ pid: running.pid }, 'the Postgres server has ended; it is started again')
+    try {
+      running = await launchPatiently(binaries, paths, running.port)
+    } catch (error) {
+      logger.error({ err: error }, 'the Postgres server could not be started again; it is tried once more')
+    }
+  }
+  const watch = setInterval(() => {
+    reviving ??= revive().finally(() => {
+      reviving = undefined
+    })
+  }, WATCH_MS)
+  watch.unref()
+
   let stopped: Promise<void> | undefined
   return {
     url: `postgres://${USER}:${encodeURIComponent(password)}@127.0.0.1:${running.port}/${DATABASE}`,
-    pid: running.pid,
+    get pid() {
+      return running.pid
+    },
     stop() {
       stopped ??= (async () => {
+        clearInterval(watch)
+        await reviving
         await stopServer(running.pid, paths.data)
         process.off('exit', onExit)
         await lock.release()
