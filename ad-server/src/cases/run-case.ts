@@ -1,3 +1,4 @@
+import { scoreToFloat } from '@endcap/auction'
 import {
   type CampaignState,
   EndcapError,
@@ -11,7 +12,6 @@ import {
   parseMoney,
 } from '@endcap/contracts'
 import { relevance } from '@endcap/ranking'
-import { scoreToFloat } from '../domain/auction.js'
 import { layOutPage } from '../domain/page.js'
 import { AdIndex } from '../index/ad-index.js'
 import { retrieve } from '../serve/1-retrieve/retrieve.js'

@@ -143,6 +143,7 @@ function auctionEvent(
       location: null,
       modelVersion: '',
       degraded: [],
+      terms: null,
       candidates: slate.map((candidate, index) => shownSlot(candidate, index + 1)),
       featureSet: FEATURE_SET,
       features: encodeFloats(features),
@@ -172,6 +173,8 @@ const shownSlot = (
   score: 1,
   organicScore: candidate.organicScore,
   organicRank: candidate.organicRank,
+  relevance: 0,
+  sampleProbability: 1,
 })
 
 export function interaction(

@@ -1,6 +1,14 @@
 import type { AuctionCandidate, AuctionEvent } from '@endcap/contracts'
 import { z } from 'zod'
-import { CellError, countCell, floatForCell, instantForCell, int64ForCell, uint16ForCell } from '../cells.js'
+import {
+  CellError,
+  countCell,
+  floatForCell,
+  instantForCell,
+  int64ForCell,
+  uint16ForCell,
+  uint32ForCell,
+} from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
 import type { StoredEvent } from './stored-event.js'
@@ -42,6 +50,9 @@ export const auctionSlotsTable = defineTable<AuctionSlotRow>({
     score: ({ slot }) => slot.score,
     organic_score: ({ slot }) => slot.organicScore,
     organic_rank: ({ slot }) => uint16ForCell(slot.organicRank),
+    relevance: ({ slot }) => slot.relevance,
+    sample_probability: ({ slot }) => slot.sampleProbability,
+    tie_draw: ({ slot }) => (slot.tieDraw === undefined ? null : uint32ForCell(slot.tieDraw)),
     feature_set: ({ event }) => event.data.featureSet,
     features: ({ features }) => Array.from(features, floatForCell),
     source_batch: ({ batch }) => batch,

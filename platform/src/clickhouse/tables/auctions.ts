@@ -1,5 +1,5 @@
 import type { AuctionEvent } from '@endcap/contracts'
-import { instantForCell, uint32ForCell } from '../cells.js'
+import { instantForCell, int64ForCell, uint16ForCell, uint32ForCell } from '../cells.js'
 import { defineTable } from '../define-table.js'
 import { eventReads, type StoredEvent } from './stored-event.js'
 
@@ -26,6 +26,15 @@ export const auctionsTable = defineTable<StoredEvent<AuctionEvent>>({
       Object.fromEntries(
         Object.entries(event.data.drops).map(([reason, count]) => [reason, uint32ForCell(count)]),
       ),
+    has_terms: ({ event }) => event.data.terms !== null,
+    currency: ({ event }) => event.data.terms?.currency ?? '',
+    reserve_rule: ({ event }) => event.data.terms?.reserveRule ?? '',
+    reserve_micros: ({ event }) => int64ForCell(event.data.terms?.reserveMicros ?? '0'),
+    reserve_cpm_micros: ({ event }) => int64ForCell(event.data.terms?.reserveCpmMicros ?? '0'),
+    squashing: ({ event }) => event.data.terms?.squashing ?? 1,
+    max_per_merchant: ({ event }) => uint16ForCell(event.data.terms?.maxPerMerchant ?? 0),
+    total_slots: ({ event }) => uint16ForCell(event.data.terms?.totalSlots ?? 0),
+    for_sale: ({ event }) => (event.data.terms?.forSale ?? []).map(uint16ForCell),
     source_batch: ({ batch }) => batch,
   },
 })
