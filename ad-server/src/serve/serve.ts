@@ -30,7 +30,7 @@ import {
 } from './3-predict/predict.js'
 import { type Slate, slateOf } from './3-predict/slate.js'
 import { sellSlots } from './4-auction/sell-slots.js'
-import { type Loss, printAuctionEvent } from './5-respond/auction-event.js'
+import { type Loss, pageEnded, printAuctionEvent } from './5-respond/auction-event.js'
 import { explainAuction } from './5-respond/explain.js'
 import { type SealDeps, sealSlots, type UnsealedSlot } from './5-respond/seal-slots.js'
 import type { RankResult } from './5-respond/serialise.js'
@@ -445,8 +445,6 @@ export function createServe(deps: ServeDeps): Serve {
 }
 
 const NOBODY: ReadonlySet<string> = new Set()
-
-const pageEnded = (ranked: Loss['ranked']): Loss => ({ ranked, reason: 'page_ended', role: 'decisive' })
 
 function unsealed(
   slot: { readonly position: number; readonly winner: number; readonly organic: number },

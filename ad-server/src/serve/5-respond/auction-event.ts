@@ -31,6 +31,13 @@ export interface Loss {
   readonly role: LoserRole
 }
 
+/** A winner for whose position the page was too short: it won all the same, and the result cannot be understood without it. */
+export const pageEnded = (ranked: Loss['ranked']): Loss => ({
+  ranked,
+  reason: 'page_ended',
+  role: 'decisive',
+})
+
 export interface AuctionFacts {
   readonly eventId: string
   readonly requestId: string
