@@ -18,18 +18,22 @@ export interface BidLandscape {
   readonly points: readonly LandscapePoint[]
 }
 
+/** A landscape in the making. */
+export interface BidLandscapeSum {
+  add(logged: LoggedAuction): void
+  result(): BidLandscape
+}
+
 /**
- * Runs logged auctions again with one campaign's bids changed and everything else as it was.
+ * Runs logged auctions again with one campaign's bids changed and everything else as it was, and adds up what it would have won.
  *
  * The bid that is changed is the one that entered the auction, after target ROAS, pacing and what remained. A bidder that is in the log
  * with probability p counts 1/p times (Horvitz & Thompson 1952), so that losers, of whom a sample is logged, are neither over- nor
- * under-counted. Every won slot is taken to be seen; a click comes with pCTR × `positionEffect`. Pure.
+ * under-counted. Every won slot is taken to be seen; a click comes with pCTR × `positionEffect`.
+ *
+ * @param changesPercent whole percents, −20 for a fifth less
  */
-export function bidLandscape(
-  auctions: Iterable<LoggedAuction>,
-  campaignId: string,
-  changesPercent: readonly number[],
-): BidLandscape {
+export function createBidLandscape(campaignId: string, changesPercent: readonly number[]): BidLandscapeSum {
   let bids = 0
   const points = changesPercent.map((changePercent) => ({
     changePercent,
@@ -37,22 +41,24 @@ export function bidLandscape(
     clicks: 0,
     spendMicros: 0,
   }))
-  for (const logged of auctions) {
-    for (const bidder of logged.bidders) {
-      if (bidder.campaignId === campaignId) bids += 1 / bidder.sampleProbability
-    }
-    for (const point of points) {
-      for (const { ranked, rank, priceMicros } of rerun(logged, campaignId, point.changePercent)) {
-        const { pricing, pctr, sampleProbability } = ranked.bidder
-        const weight = 1 / sampleProbability
-        const clicks = pctr * positionEffect(logged.forSale[rank - 1]!)
-        point.wins += weight
-        point.clicks += weight * clicks
-        point.spendMicros += weight * Number(priceMicros) * (pricing === 'cpc' ? clicks : 1 / 1000)
+  return {
+    add(logged) {
+      for (const bidder of logged.bidders) {
+        if (bidder.campaignId === campaignId) bids += 1 / bidder.sampleProbability
       }
-    }
+      for (const point of points) {
+        for (const { ranked, rank, priceMicros } of rerun(logged, campaignId, point.changePercent)) {
+          const { pricing, pctr, sampleProbability } = ranked.bidder
+          const weight = 1 / sampleProbability
+          const clicks = pctr * positionEffect(logged.forSale[rank - 1]!)
+          point.wins += weight
+          point.clicks += weight * clicks
+          point.spendMicros += weight * Number(priceMicros) * (pricing === 'cpc' ? clicks : 1 / 1000)
+        }
+      }
+    },
+    result: () => ({ bids, points: points.map((point) => ({ ...point })) }),
   }
-  return { bids, points }
 }
 
 /** The campaign's winners of one auction with its bids changed. */

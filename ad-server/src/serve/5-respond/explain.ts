@@ -1,14 +1,14 @@
 import {
   bidSteps,
   explainPrice,
+  explainRanked,
+  explainRules,
   positionEffect,
-  qualityOf,
   type Ranked,
   type RulesInForce,
-  scoreToFloat,
   vcgPrices,
   type Winner,
-  weightToFloat,
+  wonBy,
 } from '@endcap/auction'
 import { type ExplainedCandidate, type Explanation, formatPrice, type Micros } from '@endcap/contracts'
 import { bidInputsOf } from '../4-auction/sell-slots.js'
@@ -37,24 +37,18 @@ export function explainAuction(input: ExplainInput): Explanation {
   const forSale = [...input.forSale].sort((a, b) => a - b)
   const vcg = vcgOf(input, input.effects ?? forSale.map(positionEffect))
   return {
-    rules: {
-      reserve: formatPrice(rules.reserveMicros),
-      reserveCpm: formatPrice(rules.reserveCpmMicros),
-      reserveRule: rules.reserveRule || null,
-      squashing: rules.squashing,
-      maxPerMerchant: rules.maxPerMerchant,
-    },
+    rules: explainRules(rules),
     forSale,
     candidates: [
       ...winners.map((winner) => ({
-        ...ranking(winner.ranked),
+        ...entered(winner.ranked),
         outcome: 'won' as const,
-        reason: winner.priceSetter ? 'second_price' : 'reserve_price',
+        reason: wonBy(winner),
         price: formatPrice(winner.priceMicros),
-        pricedBy: pricedBy(winner, rules, vcg.get(winner.ranked.bidder)!),
+        pricedBy: explainPrice(winner, rules, vcg.get(winner.ranked.bidder)!, ({ campaign }) => campaign.id),
       })),
       ...losers.map(({ ranked, reason }) => ({
-        ...ranking(ranked),
+        ...entered(ranked),
         outcome: DROP_REASONS[reason].outcome,
         reason,
         price: null,
@@ -98,21 +92,10 @@ function vcgOf(
   return vcgPrices(auctionId, bidders, pageEnded ? effects.slice(0, winners.length) : effects, rules)
 }
 
-const ranking = ({ bidder, weight, score, draw }: Ranked<Candidate>) => ({
-  listingId: bidder.listingId,
-  campaignId: bidder.campaign.id,
-  adId: bidder.adId,
-  merchantId: bidder.merchantId,
-  pricing: bidder.pricing,
-  bid: formatPrice(bidder.bidMicros),
-  pctr: bidder.pctr,
-  pcvr: bidder.pcvr,
-  relevance: bidder.relevance,
-  quality: qualityOf(bidder),
-  weight: weightToFloat(weight),
-  score: scoreToFloat(score),
-  tieDraw: draw ?? null,
-  bidding: bidding(bidder),
+const entered = (ranked: Ranked<Candidate>) => ({
+  ...explainRanked(ranked),
+  campaignId: ranked.bidder.campaign.id,
+  bidding: bidding(ranked.bidder),
 })
 
 function bidding(candidate: Candidate): ExplainedCandidate['bidding'] {
@@ -127,30 +110,5 @@ function bidding(candidate: Candidate): ExplainedCandidate['bidding'] {
     afterPacing: formatPrice(pacedMicros),
     remaining: inputs.remainingMicros === undefined ? null : formatPrice(inputs.remainingMicros),
     final: formatPrice(finalMicros),
-  }
-}
-
-function pricedBy(
-  winner: Winner<Candidate>,
-  rules: RulesInForce,
-  vcgMicros: Micros,
-): ExplainedCandidate['pricedBy'] {
-  const { ranked, next } = winner
-  const { bidForNextScoreMicros, reserveMicros, decidedBy } = explainPrice(winner, rules)
-  return {
-    next: next
-      ? {
-          adId: next.bidder.adId,
-          listingId: next.bidder.listingId,
-          campaignId: next.bidder.campaign.id,
-        }
-      : null,
-    nextScore: next ? scoreToFloat(next.score) : null,
-    bidForNextScore: bidForNextScoreMicros === undefined ? null : formatPrice(bidForNextScoreMicros),
-    reserve: formatPrice(reserveMicros),
-    reserveRule: rules.reserveRule || null,
-    cap: formatPrice(ranked.bidder.bidMicros),
-    decidedBy,
-    vcgPrice: formatPrice(vcgMicros),
   }
 }
