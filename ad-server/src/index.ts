@@ -6,15 +6,6 @@ export {
   runAuctionCase,
 } from './cases/run-case.js'
 export { type AdServer, type AdServerDeps, createAdServer } from './create-ad-server.js'
-export {
-  type AuctionResult,
-  type AuctionRules,
-  type Bidder,
-  type Loser,
-  type Ranked,
-  runAuction,
-  type Winner,
-} from './domain/auction.js'
 export { AdIndex } from './index/ad-index.js'
 export { DROP_REASONS, type DropReason } from './serve/drop-reasons.js'
 export { DEFAULT_RULES, type ServingRules } from './serve/rules.js'

@@ -2,6 +2,8 @@ import type { App } from '@endcap/platform/http'
 import type { Service } from '@endcap/platform/lifecycle'
 import type { CampaignsApiDeps } from './deps.js'
 import { deleteKey } from './routes/delete-key/route.js'
+import { getAuction } from './routes/get-auction/route.js'
+import { getBidLandscape } from './routes/get-bid-landscape/route.js'
 import { getCampaign } from './routes/get-campaign/route.js'
 import { getCampaigns } from './routes/get-campaigns/route.js'
 import { getDeposits } from './routes/get-deposits/route.js'
@@ -45,6 +47,8 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   getKeys,
   deleteKey,
   postReportsQuery,
+  getAuction,
+  getBidLandscape,
 ]
 
 /**

@@ -7,7 +7,7 @@ import type { Postgres } from '@endcap/platform/postgres'
 /** What the campaigns API needs from the process that hosts it. */
 export interface CampaignsApiDeps {
   readonly postgres: Postgres
-  /** Read by reports only. */
+  /** Read by reports and for logged auctions only. */
   readonly clickhouse: ClickHouse
   readonly clock: Clock
   readonly ids: IdSource

@@ -45,8 +45,33 @@ export const auctionCandidate = z.looseObject({
   organicScore: z.number().nullable().default(null),
   /** 1-based rank among the request's organic results; 0 when it was not one. */
   organicRank: z.int().min(0).default(0),
+  /** As serving weighed it; 0 for an organic slot. */
+  relevance: z.number().default(0),
+  /** With which probability this candidate came into the event: losers that had nothing to do with the result are sampled. */
+  sampleProbability: z.number().gt(0).max(1).default(1),
+  /** The draw that placed it among equal scores; absent when it had no equal. */
+  tieDraw: z.int().min(0).optional(),
 })
 export type AuctionCandidate = z.infer<typeof auctionCandidate>
+
+/** What slots were sold by. With it and the bidders, the auction can be decided again. */
+export const auctionTerms = z.looseObject({
+  /** Of every bid; '' without bidders. */
+  currency: z.string(),
+  /** The reserve rule that held, by name; '' where none fitted and the house reserve did. */
+  reserveRule: z.string(),
+  /** Per click. */
+  reserveMicros: microsString,
+  /** Per thousand impressions. */
+  reserveCpmMicros: microsString,
+  squashing: z.number(),
+  maxPerMerchant: z.int(),
+  /** How many slots the page could have. */
+  totalSlots: z.int(),
+  /** The positions for sale. */
+  forSale: z.array(z.int()),
+})
+export type AuctionTerms = z.infer<typeof auctionTerms>
 
 export const auctionData = z.looseObject({
   auctionId: z.string(),
@@ -64,6 +89,9 @@ export const auctionData = z.looseObject({
   location: z.object({ lat: z.number(), lng: z.number() }).nullable(),
   modelVersion: z.string(),
   degraded: z.array(z.string()),
+  /** null in events of before terms were logged. */
+  terms: auctionTerms.nullable().default(null),
+  /** Shown slots by position, then losers: every one that set a price, and a sample of the others. */
   candidates: z.array(auctionCandidate),
   /** Feature set version; see ranking/. '' when no features were computed. */
   featureSet: z.string(),

@@ -1,9 +1,13 @@
 import {
+  auctionInput,
   callerId,
   category,
   createCampaignBody,
   currencyCode,
   daypart,
+  explainedBid,
+  explainedPrice,
+  explainedRules,
   frequencyCap,
   instant,
   LISTING_STATUSES,
@@ -22,12 +26,25 @@ import { z } from 'zod'
 
 /** One auction case: everything that an auction needs, so that it runs without a database. See auction-cases/README.md. */
 
+const reserveRule = z.strictObject({
+  name: z.string().min(1).max(128),
+  /** Absent: any; likewise the category, which holds for its descendants as well. */
+  placement: placementName.optional(),
+  category: category.optional(),
+  reserve: money.default('0'),
+  reserveCpm: money.default('0'),
+})
+
 const rules = z.strictObject({
   reserve: money.default('0'),
   reserveCpm: money.default('0'),
-  squashing: z.number().min(0).max(1).default(1),
+  /** Where one fits the request it holds instead of the two above. */
+  reserves: z.array(reserveRule).max(1000).default([]),
+  squashing: z.number().min(0).max(2).default(1),
   maxPerMerchant: z.int().min(1).max(100).default(2),
   relevanceFloor: z.number().min(0).max(1).default(0),
+  /** How clicks fall from slot to slot, best first; only the VCG price depends on it. Absent: by position. */
+  positionEffects: z.array(z.number().positive().max(1)).max(100).optional(),
 })
 
 const caseCampaign = z.strictObject({
@@ -54,6 +71,19 @@ const caseCampaign = z.strictObject({
     .strictObject({ day: money.optional(), total: money.optional(), wallet: money.optional() })
     .optional(),
   multiplier: z.number().min(0).max(1).default(1),
+  /** Impressions of the campaign that the customer had within the last hour, day and week. */
+  seen: z
+    .strictObject({
+      hour: z.int().min(0).optional(),
+      day: z.int().min(0).optional(),
+      week: z.int().min(0).optional(),
+    })
+    .default({}),
+  /** Where an ad's id (ties are drawn on it) or its bid as it entered the auction is given, as in an exported auction. */
+  ads: z
+    .array(z.strictObject({ listingId: callerId, id: callerId.optional(), bid: money.optional() }))
+    .max(1000)
+    .default([]),
 })
 export type CaseCampaign = z.infer<typeof caseCampaign>
 
@@ -95,6 +125,8 @@ const expectedOutcome = z.strictObject({
   bid: money.optional(),
   score: z.number().nullable().optional(),
   price: money.nullable().optional(),
+  bidding: explainedBid.partial().optional(),
+  pricedBy: explainedPrice.partial().optional(),
 })
 
 export const auctionCase = z.strictObject({
@@ -105,9 +137,14 @@ export const auctionCase = z.strictObject({
   campaigns: z.array(caseCampaign).max(10_000),
   listings: z.array(caseListing).max(100_000).default([]),
   predictions: z.record(z.string(), prediction).default({}),
-  request: rankBody,
+  /** `listings`: only these may win, as in POST /v1/auctions. */
+  request: rankBody.extend({ listings: auctionInput.shape.listings }),
   expect: z
-    .strictObject({ slots: z.array(expectedSlot).optional(), outcomes: z.array(expectedOutcome).optional() })
+    .strictObject({
+      slots: z.array(expectedSlot).optional(),
+      outcomes: z.array(expectedOutcome).optional(),
+      rules: explainedRules.partial().optional(),
+    })
     .optional(),
 })
 export type AuctionCase = z.infer<typeof auctionCase>

@@ -1,6 +1,6 @@
 import { parseMoney } from '@endcap/contracts'
 import type { AuctionCase } from './case-schema.js'
-import type { CaseOutcome, CaseSlot } from './run-case.js'
+import type { CaseResult } from './run-case.js'
 
 const SCORE_TOLERANCE = 1e-9
 
@@ -12,10 +12,9 @@ type Expectation = AuctionCase['expect']
  */
 export function differencesOf(
   expected: Expectation,
-  slots: readonly CaseSlot[],
-  outcomes: readonly CaseOutcome[],
+  { slots, outcomes, rules }: Omit<CaseResult, 'differences'>,
 ): string[] {
-  const differences: string[] = []
+  const differences: string[] = expected?.rules ? fieldsOf('rules', expected.rules, { ...rules }) : []
   if (expected?.slots) {
     if (expected.slots.length !== slots.length) {
       differences.push(`slots: expected ${expected.slots.length}, got ${slots.length}`)
@@ -41,15 +40,27 @@ function fieldsOf(
   expected: Readonly<Record<string, unknown>>,
   got: Readonly<Record<string, unknown>>,
 ): string[] {
-  return Object.entries(expected).flatMap(([name, value]) =>
-    value === undefined || agrees(name, value, got[name])
+  return Object.entries(expected).flatMap(([name, value]) => {
+    const found = got[name] ?? null
+    if (isObject(value) && isObject(found)) return fieldsOf(`${where}: ${name}`, value, found)
+    return value === undefined || agrees(value, found)
       ? []
-      : [`${where}: ${name}: expected ${JSON.stringify(value)}, got ${JSON.stringify(got[name] ?? null)}`],
-  )
+      : [`${where}: ${name}: expected ${JSON.stringify(value)}, got ${JSON.stringify(found)}`]
+  })
 }
 
-function agrees(name: string, expected: unknown, got: unknown): boolean {
-  if ((name === 'price' || name === 'bid') && typeof expected === 'string' && typeof got === 'string') {
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+const DECIMAL = /^-?(0|[1-9]\d{0,11})(\.\d{1,6})?$/
+
+function agrees(expected: unknown, got: unknown): boolean {
+  if (
+    typeof expected === 'string' &&
+    typeof got === 'string' &&
+    DECIMAL.test(expected) &&
+    DECIMAL.test(got)
+  ) {
     return parseMoney(expected) === parseMoney(got)
   }
   if (typeof expected === 'number' && typeof got === 'number')

@@ -1,20 +1,38 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { DROP_REASONS, type DropReason } from '../serve/drop-reasons.js'
 import { AuctionCaseError, runAuctionCase } from './run-case.js'
 
 const dir = new URL('../../../auction-cases/', import.meta.url)
 const files = readdirSync(dir).filter((name) => name.endsWith('.json'))
 
+const cases = files.map((name) => ({
+  name: basename(name, '.json'),
+  json: JSON.parse(readFileSync(new URL(name, dir), 'utf8')),
+}))
+
+/** Reasons that no case can show, and why. */
+const NOT_IN_CASES: Partial<Record<DropReason, string>> = {
+  merchant_unknown: 'a case makes every merchant that its campaigns name',
+  listing_unknown: 'a case makes every listing that its campaigns name',
+  retrieval_limit: 'a case has no limit on candidates: it is a limit of serving time, not of the auction',
+}
+
 describe('auction cases', () => {
-  it('are all there', () => expect(files.length).toBeGreaterThanOrEqual(25))
-  for (const name of files) {
-    it(basename(name, '.json').replaceAll('-', ' '), () => {
-      const json = JSON.parse(readFileSync(new URL(name, dir), 'utf8'))
+  it('are all there', () => expect(cases.length).toBeGreaterThanOrEqual(70))
+  for (const { name, json } of cases) {
+    it(name.replaceAll('-', ' '), () => {
       expect(json.expect.slots ?? json.expect.outcomes, 'a case must expect something').toBeDefined()
       expect(runAuctionCase(json).differences).toEqual([])
     })
   }
+  it.each(Object.keys(DROP_REASONS))('show %s, or say why they cannot', (reason) => {
+    const isExpected = cases.some(({ json }) =>
+      (json.expect.outcomes ?? []).some((outcome: { reason?: string }) => outcome.reason === reason),
+    )
+    expect(isExpected).toBe(!Object.hasOwn(NOT_IN_CASES, reason))
+  })
 })
 
 const valid = {
@@ -61,6 +79,16 @@ describe('running a case', () => {
       'a listing of two merchants',
       { ...valid, campaigns: [valid.campaigns[0], { ...valid.campaigns[0], id: 'c2', merchantId: 'm2' }] },
       '/campaigns/1/listings/0',
+    ],
+    [
+      'an ad of a listing that the campaign does not promote',
+      { ...valid, campaigns: [{ ...valid.campaigns[0], ads: [{ listingId: 'L2' }] }] },
+      '/campaigns/0/ads/0/listingId',
+    ],
+    [
+      'position effects for more slots than are for sale',
+      { ...valid, rules: { positionEffects: [1, 0.5] } },
+      '/rules/positionEffects',
     ],
     ['no object', 'case', ''],
   ])('refuses %s and names the field', (_, json, path) => {

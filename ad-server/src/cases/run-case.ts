@@ -1,7 +1,10 @@
+import { createRulebook, effectiveBid, type Rulebook, runAuction } from '@endcap/auction'
 import {
   type CampaignState,
+  DEFAULT_RULES_STATE,
   EndcapError,
   type ExplainedCandidate,
+  type Explanation,
   type FieldError,
   fieldErrorsOf,
   formatPrice,
@@ -11,16 +14,17 @@ import {
   parseMoney,
 } from '@endcap/contracts'
 import { relevance } from '@endcap/ranking'
-import { scoreToFloat } from '../domain/auction.js'
 import { layOutPage } from '../domain/page.js'
 import { AdIndex } from '../index/ad-index.js'
 import { retrieve } from '../serve/1-retrieve/retrieve.js'
 import { filter, type Remaining } from '../serve/2-filter/filter.js'
 import { createZoneClock } from '../serve/2-filter/zone-clock.js'
-import { sellSlots } from '../serve/4-auction/sell-slots.js'
+import { bidInputsOf } from '../serve/4-auction/sell-slots.js'
+import { pageEnded } from '../serve/5-respond/auction-event.js'
+import { explainAuction } from '../serve/5-respond/explain.js'
 import { createQueryReader } from '../serve/ad-request.js'
 import type { Candidate } from '../serve/candidate.js'
-import { DROP_REASONS, DropLedger } from '../serve/drop-reasons.js'
+import { DropLedger } from '../serve/drop-reasons.js'
 import { type AuctionCase, auctionCase, type CaseCampaign, type CaseListing } from './case-schema.js'
 import { differencesOf } from './differences.js'
 
@@ -33,19 +37,12 @@ export interface CaseSlot {
   readonly pricing: Pricing
 }
 
-export interface CaseOutcome {
-  readonly listingId: string
-  readonly campaignId: string
-  readonly outcome: ExplainedCandidate['outcome']
-  readonly reason: string
-  /** As it entered the auction; of an ad that did not, the campaign's own. */
-  readonly bid: string
-  /** Money per impression, in currency units; null for an ad that did not enter. */
-  readonly score: number | null
-  readonly price?: string
-}
+/** As `explain` tells it; only winners have a price. */
+export type CaseOutcome = Omit<ExplainedCandidate, 'price'> & { readonly price?: string }
 
 export interface CaseResult {
+  /** The rules that held. */
+  readonly rules: Explanation['rules']
   /** The sponsored slots that were sold. */
   readonly slots: readonly CaseSlot[]
   readonly outcomes: readonly CaseOutcome[]
@@ -84,7 +81,7 @@ export function runAuctionCase(json: unknown): CaseResult {
     terms,
     location: found.request.location,
     items: found.request.organic.map(({ listingId }) => listingId),
-    allowed: undefined,
+    allowed: found.request.listings && new Set(found.request.listings),
     customerHash: '',
   }
   const drops = new DropLedger(true, Number.POSITIVE_INFINITY)
@@ -104,7 +101,7 @@ export function runAuctionCase(json: unknown): CaseResult {
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
-      isCapped: () => false,
+      isCapped: (campaign) => isCapped(campaigns.get(campaign.id)!, found.request),
       relevanceFloor: found.rules.relevanceFloor,
       maxCandidates: MAX_CANDIDATES,
     },
@@ -112,12 +109,9 @@ export function runAuctionCase(json: unknown): CaseResult {
   )
   predictFromCase(candidates, found)
   const { sponsored, total } = found.request.slots
-  const { winners, losers } = sellSlots(found.auctionId, candidates, sponsored.length, {
-    reserveMicros: parseMoney(found.rules.reserve),
-    reserveCpmMicros: parseMoney(found.rules.reserveCpm),
-    squashing: found.rules.squashing,
-    maxPerMerchant: found.rules.maxPerMerchant,
-  })
+  const rules = rulebookOf(found).inForce(context.placement, context.categories)
+  setBids(candidates, campaigns)
+  const { winners, losers } = runAuction(found.auctionId, candidates, sponsored.length, rules)
   const shown = shownPositions(
     found,
     winners.map(({ ranked }) => ranked.bidder.listingId),
@@ -132,38 +126,60 @@ export function runAuctionCase(json: unknown): CaseResult {
     price: formatPrice(winner.priceMicros),
     pricing: winner.ranked.bidder.pricing,
   }))
-  const entered = ({ bidder, score }: (typeof winners)[number]['ranked']) => ({
-    listingId: bidder.listingId,
-    campaignId: bidder.campaign.id,
-    bid: formatPrice(bidder.bidMicros),
-    score: scoreToFloat(score),
+  const explained = explainAuction({
+    auctionId: found.auctionId,
+    winners: sold,
+    losers: [...winners.slice(shown.length).map(({ ranked }) => pageEnded(ranked)), ...losers],
+    drops,
+    rules,
+    forSale: sponsored,
+    effects: found.rules.positionEffects,
   })
-  const lost = [
-    ...winners.slice(shown.length).map(({ ranked }) => ({ ranked, reason: 'page_ended' as const })),
-    ...losers,
-  ]
-  const outcomes: CaseOutcome[] = [
-    ...sold.map((winner) => ({
-      ...entered(winner.ranked),
-      outcome: 'won' as const,
-      reason: winner.priceSetter ? 'second_price' : 'reserve_price',
-      price: formatPrice(winner.priceMicros),
+  const result = {
+    slots,
+    rules: explained.rules,
+    outcomes: explained.candidates.map(({ price, bidding, ...rest }) => ({
+      ...rest,
+      ...(price !== null && { price }),
+      bidding: givenBid(campaigns.get(rest.campaignId)!, rest.listingId) === undefined ? bidding : null,
     })),
-    ...lost.map(({ ranked, reason }) => ({
-      ...entered(ranked),
-      outcome: DROP_REASONS[reason].outcome,
-      reason,
+  }
+  return { ...result, differences: differencesOf(found.expect, result) }
+}
+
+/** Bids come to what serving makes of them, but where the case says as what an ad's entered. */
+function setBids(candidates: readonly Candidate[], campaigns: ReadonlyMap<string, CaseCampaign>): void {
+  for (const candidate of candidates) {
+    const given = givenBid(campaigns.get(candidate.campaign.id)!, candidate.listingId)
+    candidate.bidMicros = given === undefined ? effectiveBid(bidInputsOf(candidate)) : parseMoney(given)
+  }
+}
+
+const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined =>
+  ads.find((ad) => ad.listingId === listingId)?.bid
+
+const rulebookOf = ({ rules }: AuctionCase): Rulebook =>
+  createRulebook({
+    ...DEFAULT_RULES_STATE,
+    reserves: rules.reserves.map(({ name, placement, category, reserve, reserveCpm }) => ({
+      name,
+      placement: placement ?? null,
+      category: category ?? null,
+      reserveMicros: parseMoney(reserve).toString(),
+      reserveCpmMicros: parseMoney(reserveCpm).toString(),
     })),
-    ...drops.details.map(({ listingId, campaignId, reason, bidMicros }) => ({
-      listingId,
-      campaignId,
-      outcome: DROP_REASONS[reason].outcome,
-      reason,
-      bid: formatPrice(bidMicros),
-      score: null,
-    })),
-  ]
-  return { slots, outcomes, differences: differencesOf(found.expect, slots, outcomes) }
+    reserveMicros: parseMoney(rules.reserve).toString(),
+    reserveCpmMicros: parseMoney(rules.reserveCpm).toString(),
+    squashing: rules.squashing,
+    maxPerMerchant: rules.maxPerMerchant,
+  })
+
+/** Whether the customer has seen a campaign often enough; nobody is remembered without consent. */
+function isCapped({ frequencyCap, seen }: CaseCampaign, { customer }: AuctionCase['request']): boolean {
+  if (!frequencyCap || customer?.id === undefined || customer.consent === false) return false
+  return (['hour', 'day', 'week'] as const).some(
+    (window) => (seen[window] ?? 0) >= (frequencyCap[window] ?? Number.POSITIVE_INFINITY),
+  )
 }
 
 /** The positions at which winners are shown, on a page with the case's organic results. */
@@ -221,8 +237,11 @@ function remainingOf({ remaining, budget }: CaseCampaign): Remaining {
 const moneyOf = (text: string | undefined): Micros | undefined =>
   text === undefined ? undefined : parseMoney(text)
 
-function assertConsistent({ campaigns, listings }: AuctionCase): void {
+function assertConsistent({ campaigns, listings, rules, request }: AuctionCase): void {
   const errors: FieldError[] = []
+  if (rules.positionEffects && rules.positionEffects.length !== request.slots.sponsored.length) {
+    errors.push({ path: '/rules/positionEffects', message: 'must be one for each slot for sale' })
+  }
   const seen = new Set<string>()
   const owners = new Map<string, string>()
   listings.forEach(({ id, merchantId }, i) => {
@@ -245,6 +264,11 @@ function assertConsistent({ campaigns, listings }: AuctionCase): void {
         })
       }
     }
+    campaign.ads.forEach(({ listingId }, j) => {
+      if (campaign.listings.includes(listingId)) return
+      const path = `/campaigns/${i}/ads/${j}/listingId`
+      errors.push({ path, message: "is not among the campaign's listings" })
+    })
     campaign.listings.forEach((listingId, j) => {
       const owner = owners.get(listingId) ?? campaign.merchantId
       owners.set(listingId, owner)
@@ -344,7 +368,7 @@ function campaignStateOf(campaign: CaseCampaign): CampaignState {
     targetRoas: campaign.targetRoas ?? null,
     frequencyCap: campaign.frequencyCap ?? null,
     ads: [...new Set(campaign.listings)].map((listingId) => ({
-      id: `${campaign.id}/${listingId}`,
+      id: campaign.ads.find((ad) => ad.listingId === listingId)?.id ?? `${campaign.id}/${listingId}`,
       listingId,
     })),
     version: 1,

@@ -1,3 +1,4 @@
+import { createRulebook, type Rulebook } from '@endcap/auction'
 import {
   type ApiKeyState,
   type CampaignState,
@@ -118,6 +119,7 @@ export class AdIndex {
   private excludedAt = new Float64Array(64)
 
   private rulesEntry: { readonly sequence: bigint; readonly state: RulesState } | undefined
+  private currentRulebook = createRulebook(DEFAULT_RULES_STATE)
   private merchantCount = 0
   private listingCount = 0
   private adCount = 0
@@ -174,6 +176,7 @@ export class AdIndex {
       case 'rules': {
         if (isKnown(this.rulesEntry, sequence)) return false
         this.rulesEntry = { sequence, state: change.state }
+        this.currentRulebook = createRulebook(change.state)
         break
       }
       case 'api_key': {
@@ -192,6 +195,11 @@ export class AdIndex {
   /** As the operator last laid them down. */
   get rules(): RulesState {
     return this.rulesEntry?.state ?? DEFAULT_RULES_STATE
+  }
+
+  /** Reserves and limits of the same rules, read once. */
+  get rulebook(): Rulebook {
+    return this.currentRulebook
   }
 
   merchant(id: string): MerchantState | undefined {

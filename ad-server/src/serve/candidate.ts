@@ -1,5 +1,5 @@
+import type { Bidder } from '@endcap/auction'
 import type { Micros, Pricing } from '@endcap/contracts'
-import type { Bidder } from '../domain/auction.js'
 import type { IndexedAd, IndexedCampaign } from '../index/ad-index.js'
 import type { IndexedListing } from '../index/indexed-listing.js'
 

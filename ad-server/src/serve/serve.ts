@@ -1,7 +1,8 @@
+import type { RulesInForce, Winner } from '@endcap/auction'
 import {
   type AuctionInput,
   type Clock,
-  type ExplainedCandidate,
+  type Explanation,
   type IdSource,
   type RankBody,
   TOPICS,
@@ -14,7 +15,6 @@ import type { Registry } from 'prom-client'
 import type { BudgetFeed } from '../budgets/budget-feed.js'
 import { expectedSpend, type InFlightSpend } from '../budgets/in-flight.js'
 import { remainingOf } from '../budgets/remaining.js'
-import type { Winner } from '../domain/auction.js'
 import { blendOrganic } from '../domain/organic-order.js'
 import { layOutPage } from '../domain/page.js'
 import type { AdIndex, Match } from '../index/ad-index.js'
@@ -30,8 +30,8 @@ import {
 } from './3-predict/predict.js'
 import { type Slate, slateOf } from './3-predict/slate.js'
 import { sellSlots } from './4-auction/sell-slots.js'
-import { type Loss, printAuctionEvent } from './5-respond/auction-event.js'
-import { explainCandidates } from './5-respond/explain.js'
+import { type Loss, pageEnded, printAuctionEvent } from './5-respond/auction-event.js'
+import { explainAuction } from './5-respond/explain.js'
 import { type SealDeps, sealSlots, type UnsealedSlot } from './5-respond/seal-slots.js'
 import type { RankResult } from './5-respond/serialise.js'
 import type { ServedSlot } from './5-respond/served-slot.js'
@@ -85,7 +85,7 @@ export interface AuctionOutcome {
   readonly auctionId: string
   readonly winners: readonly ServedSlot[]
   readonly degraded: readonly string[]
-  readonly explain: { readonly candidates: readonly ExplainedCandidate[] } | undefined
+  readonly explain: Explanation | undefined
 }
 
 export interface Serve {
@@ -108,6 +108,7 @@ interface Ask {
   readonly totalSlots: number
   /** 1-based positions for sale. */
   readonly forSale: readonly number[]
+  readonly rules: RulesInForce
 }
 
 interface LaidOut {
@@ -158,7 +159,7 @@ export function createServe(deps: ServeDeps): Serve {
       modelVersion: page.predictions.modelVersion,
       slots: page.slots,
       degraded: page.degraded,
-      explain: explanationOf(page, options),
+      explain: explanationOf(ask, page, options),
     }
   }
 
@@ -180,7 +181,7 @@ export function createServe(deps: ServeDeps): Serve {
       auctionId: ask.request.auctionId,
       winners: page.slots,
       degraded: page.degraded,
-      explain: explanationOf(page, options),
+      explain: explanationOf(ask, page, options),
     }
   }
 
@@ -198,6 +199,7 @@ export function createServe(deps: ServeDeps): Serve {
     const { items, allowed, ...ask } = rest
     return {
       ...ask,
+      rules: deps.index.rulebook.inForce(context.placement, context.categories),
       request: {
         auctionId: deps.ids('auction'),
         nowMs,
@@ -341,7 +343,7 @@ export function createServe(deps: ServeDeps): Serve {
     degraded: readonly string[],
   ): LaidOut {
     assignPredictions(candidates, predictions)
-    const { winners, losers } = sellSlots(ask.request.auctionId, candidates, ask.forSale.length, deps.rules)
+    const { winners, losers } = sellSlots(ask.request.auctionId, candidates, ask.forSale.length, ask.rules)
     const keepOrder =
       !ask.rerank || predictions.degraded !== undefined || degraded.includes('sponsored_failed')
     const order = keepOrder
@@ -367,10 +369,7 @@ export function createServe(deps: ServeDeps): Serve {
         return {
           shown: page.map((slot) => unsealed(slot, winners, slate)),
           winners: winners.slice(0, shownWinners),
-          losers: [
-            ...winners.slice(shownWinners).map(({ ranked }) => ({ ranked, reason: 'page_ended' as const })),
-            ...losers,
-          ],
+          losers: [...winners.slice(shownWinners).map(({ ranked }) => pageEnded(ranked)), ...losers],
         }
       }
     }
@@ -407,6 +406,9 @@ export function createServe(deps: ServeDeps): Serve {
         eventId: deps.ids('event'),
         requestId: options.requestId,
         request: ask.request,
+        rules: ask.rules,
+        totalSlots: ask.totalSlots,
+        forSale: ask.forSale,
         query: ask.query,
         sessionHash: ask.sessionHash,
       },
@@ -421,9 +423,10 @@ export function createServe(deps: ServeDeps): Serve {
     }
   }
 
-  function explanationOf(page: Page, options: ServeOptions) {
+  function explanationOf(ask: Ask, page: Page, options: ServeOptions) {
     if (!options.explain) return undefined
-    return { candidates: explainCandidates(page.winners, page.losers, page.drops) }
+    const { rules, forSale } = ask
+    return explainAuction({ ...page, auctionId: ask.request.auctionId, rules, forSale })
   }
 
   /** Each series is looked up once: finding it by its labels costs more than counting. */

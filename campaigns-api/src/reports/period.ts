@@ -30,7 +30,7 @@ export function periodOf({ from, to, timeZone }: Pick<ReportQuery, 'from' | 'to'
   }
 }
 
-export function periodProblems({ fromMs, toMs }: Period): FieldError[] {
+export function periodProblems({ fromMs, toMs }: Pick<Period, 'fromMs' | 'toMs'>): FieldError[] {
   const outside = (instantMs: number) => !(instantMs >= EARLIEST_MS && instantMs <= LATEST_MS)
   const message = 'must lie between the years 2000 and 2100'
   return [

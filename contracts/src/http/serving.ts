@@ -56,19 +56,78 @@ export const rankBody = z.strictObject({
 export type RankBody = z.infer<typeof rankBody>
 
 export const OUTCOMES = ['won', 'outranked', 'dropped'] as const
+
+/** What each step left of a bid: the merchant's own, then target ROAS, pacing's multiplier, and what is left to spend. */
+export const explainedBid = z.object({
+  maxBid: z.string(),
+  targetRoas: z.number().nullable(),
+  /** What an order is expected to be worth; only target ROAS asks. */
+  orderValue: z.string(),
+  afterTargetRoas: z.string(),
+  multiplier: z.number(),
+  afterPacing: z.string(),
+  /** Of the tightest limit; null without one. */
+  remaining: z.string().nullable(),
+  final: z.string(),
+})
+
+/** How a price came to be: `max(reserve, nextScore ÷ weight rounded up to a micro)`, at most the bid. Per thousand impressions for cpm. */
+export const explainedPrice = z.object({
+  /** The best bidder of another merchant that could itself have taken the slot; null: nobody. */
+  next: z.object({ adId: z.string(), listingId: z.string(), campaignId: z.string() }).nullable(),
+  nextScore: z.number().nullable(),
+  /** The bid at which this ad would have scored the same, rounded up. */
+  bidForNextScore: z.string().nullable(),
+  reserve: z.string(),
+  /** The reserve rule's name; null: the house reserve. */
+  reserveRule: z.string().nullable(),
+  cap: z.string(),
+  decidedBy: z.enum(['next_score', 'reserve']),
+  /** What it would pay under Vickrey, Clarke and Groves; for comparison only. */
+  vcgPrice: z.string(),
+})
+
+/** What is not known of an ad that never entered the auction is null. */
 export const explainedCandidate = z.object({
   listingId: z.string(),
   campaignId: z.string(),
+  adId: z.string().nullable(),
+  merchantId: z.string().nullable(),
   outcome: z.enum(OUTCOMES),
   reason: z.string(),
+  pricing: z.enum(PRICINGS).nullable(),
   bid: z.string(),
   pctr: z.number().nullable(),
   pcvr: z.number().nullable(),
+  relevance: z.number().nullable(),
   quality: z.number().nullable(),
+  /** Quality to the power of squashing: score = bid × weight, of cpm a thousandth of it. */
+  weight: z.number().nullable(),
   score: z.number().nullable(),
+  /** Among equal scores the lower draw is first; null without an equal. */
+  tieDraw: z.number().nullable(),
   price: z.string().nullable(),
+  bidding: explainedBid.nullable(),
+  pricedBy: explainedPrice.nullable(),
 })
 export type ExplainedCandidate = z.infer<typeof explainedCandidate>
+
+/** The rules that an auction was held by, as people read them. */
+export const explainedRules = z.object({
+  reserve: z.string(),
+  reserveCpm: z.string(),
+  /** The reserve rule's name; null: the house reserve. */
+  reserveRule: z.string().nullable(),
+  squashing: z.number(),
+  maxPerMerchant: z.int(),
+})
+export const explanation = z.object({
+  rules: explainedRules,
+  /** The positions that were for sale. */
+  forSale: z.array(z.int()),
+  candidates: z.array(explainedCandidate),
+})
+export type Explanation = z.infer<typeof explanation>
 
 const sponsoredSlot = z.object({
   position: z.int(),
@@ -92,7 +151,7 @@ export const rankAnswer = z.object({
   modelVersion: z.string(),
   slots: z.array(z.union([sponsoredSlot, organicSlot])),
   degraded: z.array(z.string()),
-  explain: z.object({ candidates: z.array(explainedCandidate) }).optional(),
+  explain: explanation.optional(),
 })
 export type RankAnswer = z.infer<typeof rankAnswer>
 export type RankSlot = RankAnswer['slots'][number]
@@ -131,7 +190,7 @@ export const auctionsAnswer = z.object({
       auctionId: z.string().optional(),
       winners: z.array(auctionWinner),
       degraded: z.array(z.string()).optional(),
-      explain: z.object({ candidates: z.array(explainedCandidate) }).optional(),
+      explain: explanation.optional(),
       error: z
         .object({
           code: z.string(),

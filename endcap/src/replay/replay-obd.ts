@@ -255,6 +255,7 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
         location: null,
         modelVersion,
         degraded: [],
+        terms: null,
         candidates: [
           {
             position: row.position,
@@ -274,6 +275,8 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
             score: 0,
             organicScore: null,
             organicRank: 0,
+            relevance: 1,
+            sampleProbability: 1,
             propensity: row.propensity,
           },
         ],

@@ -15,7 +15,8 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-const SERVED_BY_AD_SERVERS = /^\/(t\/|v1\/(rank|auctions|events)\b)/
+/** `POST /v1/auctions` holds auctions; `GET /v1/auctions/{id}` reads the log, where the campaigns API does. */
+const SERVED_BY_AD_SERVERS = /^\/(t\/|v1\/(rank|auctions|events)(\?|$))/
 
 /** The balancer in front of roles in separate processes: one address, as a client of an installation sees it. */
 export async function startGateway(upstreams: Upstreams): Promise<Gateway> {

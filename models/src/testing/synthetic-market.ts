@@ -144,6 +144,7 @@ function auctionEvent(
       location: null,
       modelVersion: '',
       degraded: [],
+      terms: null,
       candidates: slate.map((candidate, index) => shownSlot(candidate, index + 1)),
       featureSet: FEATURE_SET,
       features: encodeFloats(features),
@@ -173,6 +174,8 @@ const shownSlot = (
   score: 1,
   organicScore: candidate.organicScore,
   organicRank: candidate.organicRank,
+  relevance: 0,
+  sampleProbability: 1,
 })
 
 export function interaction(

@@ -81,6 +81,8 @@ const INSERT_SETTINGS: ClickHouseSettings = {
   deduplicate_blocks_in_dependent_materialized_views: 1,
   // One call, one block: the token names a whole call, not its pieces.
   input_format_parallel_parsing: 0,
+  // An auction is decided again from these numbers: the last bit counts.
+  precise_float_parsing: 1,
   max_insert_block_size: '1048576',
   min_insert_block_size_rows: '1048576',
   min_insert_block_size_bytes: '0',

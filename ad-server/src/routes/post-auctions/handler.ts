@@ -51,7 +51,7 @@ async function runOne(
       auctionId: outcome.auctionId,
       winners: outcome.winners.map((slot) => winnerOf(slot, deps.publicUrl, options.showPrices)),
       degraded: [...outcome.degraded],
-      ...(outcome.explain ? { explain: { candidates: [...outcome.explain.candidates] } } : {}),
+      ...(outcome.explain ? { explain: outcome.explain } : {}),
     }
   } catch (error) {
     if (!(error instanceof EndcapError)) throw error

@@ -45,6 +45,10 @@ describe('POST /v1/auctions', () => {
       ['0.300000', 'cpc'],
     ])
     expect(result!.explain!.candidates).toHaveLength(3)
+    expect(result!.explain!.candidates[0]!.pricedBy).toMatchObject({
+      next: { campaignId: 'cmp_2' },
+      bidForNextScore: '0.600000',
+    })
     expect((await ads.post('/v1/auctions?explain=1', { auctions: [one] })).statusCode).toBe(403)
   })
   it('lets a bad auction fail alone', async () => {
@@ -87,6 +91,25 @@ describe('POST /v1/auctions', () => {
         .results[0].winners.map((w: { listingId: string }) => w.listingId)
     expect(await wins({ listings: ['O1'] })).toEqual(['O1'])
     expect(await wins({})).not.toContain('O1')
+  })
+  it('takes five auctions, and draws one of its own for each', async () => {
+    const { results } = auctionsAnswer.parse(
+      (await ads.post('/v1/auctions', { auctions: [one, one, one, one, one] })).json(),
+    )
+    expect(new Set(results.map(({ auctionId }) => auctionId)).size).toBe(5)
+    expect(results.every(({ winners }) => winners.length === 2)).toBe(true)
+  })
+  it('400, 413 and 415', async () => {
+    const send = (payload: string, type = 'application/json') =>
+      ads.app.inject({
+        method: 'POST',
+        url: '/v1/auctions',
+        headers: { authorization: `Bearer ${KEYS.serve}`, 'content-type': type },
+        payload,
+      })
+    expect((await send('{"auctions":')).statusCode).toBe(400)
+    expect((await send(`{"auctions":["${'x'.repeat(1 << 20)}"]}`)).statusCode).toBe(413)
+    expect((await send('{}', 'text/plain')).statusCode).toBe(415)
   })
   it('401, 403 and 422', async () => {
     expect((await ads.post('/v1/auctions', { auctions: [one] }, 'ek_none')).statusCode).toBe(401)

@@ -1,4 +1,12 @@
-import { type AuctionEvent, auctionEvent, rankAnswer, TOPICS } from '@endcap/contracts'
+import {
+  type AuctionEvent,
+  auctionEvent,
+  DEFAULT_RULES_STATE,
+  RULES_ID,
+  type RulesState,
+  rankAnswer,
+  TOPICS,
+} from '@endcap/contracts'
 import { createDirectSink } from '@endcap/platform/event-log'
 import { badInputBattery } from '@endcap/platform/http'
 import { FEATURE_COUNT } from '@endcap/ranking'
@@ -8,6 +16,8 @@ import {
   breakableSink,
   campaignChange,
   KEYS,
+  listingChange,
+  merchantChange,
   rankBodyOf,
   sealer,
   startAdServer,
@@ -78,6 +88,17 @@ describe('POST /v1/rank', () => {
     expect(Buffer.from(data.features, 'base64').length).toBe(5 * FEATURE_COUNT * 4)
     expect(data.drops).toEqual({ outranked: 2 })
     expect(data.candidates[1]).toMatchObject({ priceMicros: '600000', bidMicros: '900000', merchantId: 'm1' })
+    expect(data.candidates.slice(3).map((c) => c.sampleProbability)).toEqual([1, 1])
+    expect(data.terms).toEqual({
+      currency: 'EUR',
+      reserveRule: '',
+      reserveMicros: '10000',
+      reserveCpmMicros: '100000',
+      squashing: 1,
+      maxPerMerchant: 2,
+      totalSlots: 3,
+      forSale: [2],
+    })
     expect(data.customerHash).toMatch(/^[\w-]{22}$/)
     expect(JSON.stringify(data)).not.toMatch(/c-17|s-9/)
   })
@@ -160,6 +181,105 @@ describe('POST /v1/rank', () => {
     ])
     expect((await rank({}, KEYS.serve, '?explain=1')).statusCode).toBe(403)
     expect((await rank({}, KEYS.operator, '?explain=yes')).json().errors[0].path).toBe('?explain')
+  })
+
+  it('explains bid, score and price of a winner with their arithmetic', async () => {
+    const { explain } = rankAnswer.parse(
+      (await rank({ slots: { total: 6, sponsored: [4, 1] } }, KEYS.operator, '?explain=1')).json(),
+    )
+    const [first, second, third] = explain!.candidates
+    expect(explain).toMatchObject({
+      forSale: [1, 4],
+      rules: { reserve: '0.010000', reserveRule: null, squashing: 1, maxPerMerchant: 2 },
+    })
+    expect(first).toMatchObject({
+      adId: 'ad_cmp_1_S1',
+      merchantId: 'm1',
+      pricing: 'cpc',
+      bid: '0.900000',
+      tieDraw: null,
+      bidding: {
+        maxBid: '0.900000',
+        targetRoas: null,
+        afterTargetRoas: '0.900000',
+        multiplier: 1,
+        afterPacing: '0.900000',
+        remaining: '10.000000',
+        final: '0.900000',
+      },
+      pricedBy: {
+        next: { adId: 'ad_cmp_2_S2', listingId: 'S2', campaignId: 'cmp_2' },
+        nextScore: second!.score,
+        bidForNextScore: '0.600000',
+        reserve: '0.010000',
+        reserveRule: null,
+        cap: '0.900000',
+        decidedBy: 'next_score',
+        // Equal qualities: 0.60 × (1 − 1/4) + 0.30 × 1/4.
+        vcgPrice: '0.525000',
+      },
+    })
+    expect(first!.weight).toBeCloseTo(first!.pctr! * first!.relevance!, 12)
+    expect(first!.score).toBeCloseTo(0.9 * first!.weight!, 12)
+    expect(third).toMatchObject({ outcome: 'outranked', pricedBy: null, bidding: { final: '0.300000' } })
+  })
+
+  it('sells by the rules that the operator last laid down, and logs which of them held', async () => {
+    const rules = (reserves: RulesState['reserves']) =>
+      ads.change({ kind: 'rules', id: RULES_ID, state: { ...DEFAULT_RULES_STATE, reserves } })
+    const none = { placement: null, category: null, reserveCpmMicros: '0' }
+    await rules([
+      { ...none, name: 'search', placement: 'search', reserveMicros: '450000' },
+      { ...none, name: 'shoes', category: 'shoes', reserveMicros: '700000' },
+    ])
+    const answer = await rank({}, KEYS.operator, '?explain=1')
+    await rules([])
+    const { auctionId, explain } = rankAnswer.parse(answer.json())
+    expect(explain!.rules).toMatchObject({ reserveRule: 'shoes', reserve: '0.700000' })
+    expect(explain!.candidates.slice(0, 3).map((c) => [c.campaignId, c.reason, c.price])).toEqual([
+      ['cmp_1', 'reserve_price', '0.700000'],
+      ['cmp_2', 'below_reserve', null],
+      ['cmp_3', 'below_reserve', null],
+    ])
+    const event = (await ads.events<AuctionEvent>(TOPICS.auctions)).find((e) => e.key === auctionId)
+    expect(event!.data.terms).toMatchObject({ reserveRule: 'shoes', reserveMicros: '700000' })
+    const after = rankAnswer.parse((await rank({}, KEYS.operator, '?explain=1')).json())
+    expect(after.explain!.rules.reserveRule).toBeNull()
+  })
+
+  it('logs everyone who had to do with the result, and the others with the probability of having been drawn', async () => {
+    const rivals = Array.from({ length: 20 }, (_, i) => `R${i}`)
+    await ads.change(
+      merchantChange('m5'),
+      ...rivals.flatMap((id, i) => [
+        merchantChange(`m_${id}`),
+        listingChange(id, i < 3 ? 'm5' : `m_${id}`),
+        campaignChange(`cmp_${id}`, i < 3 ? 'm5' : `m_${id}`, [id], {
+          bidMicros: `${2_000_000 - i * 10_000}`,
+        }),
+      ]),
+    )
+    const wallets = Object.fromEntries(rivals.map((id) => [`m_${id}`, 100_000_000n]))
+    await ads.publishBudgets({ wallets: { ...wallets, m5: 100_000_000n } })
+    const { auctionId } = (await rank({ slots: { total: 6, sponsored: [1, 2, 3] } })).json()
+    await ads.change(
+      ...rivals.map((id, i) =>
+        campaignChange(`cmp_${id}`, i < 3 ? 'm5' : `m_${id}`, [id], { status: 'archived' }),
+      ),
+    )
+    const event = (await ads.events<AuctionEvent>(TOPICS.auctions)).find((e) => e.key === auctionId)
+    const { candidates } = auctionEvent.parse(event).data
+    const sponsored = candidates.filter((c) => c.sponsored)
+    expect(sponsored.slice(0, 5).map((c) => [c.listingId, c.reason, c.sampleProbability])).toEqual([
+      ['R0', '', 1],
+      ['R1', '', 1],
+      ['R3', '', 1],
+      // Passed over, and the one that sets the last price.
+      ['R2', 'merchant_limit', 1],
+      ['R4', 'outranked', 1],
+    ])
+    // Of the 18 others eight are drawn.
+    expect(sponsored.slice(5).map((c) => c.sampleProbability)).toEqual(Array(8).fill(8 / 18))
   })
 
   it('401 without a key, 403 with another scope, 422 with the field', async () => {

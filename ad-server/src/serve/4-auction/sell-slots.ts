@@ -1,5 +1,10 @@
-import { type AuctionResult, type AuctionRules, runAuction } from '../../domain/auction.js'
-import { effectiveBid } from '../../domain/bid.js'
+import {
+  type AuctionResult,
+  type AuctionRules,
+  type BidInputs,
+  effectiveBid,
+  runAuction,
+} from '@endcap/auction'
 import type { Candidate } from '../candidate.js'
 
 /** Sets each candidate's bid as it stands now and sells up to `slots` slots. */
@@ -9,17 +14,18 @@ export function sellSlots(
   slots: number,
   rules: AuctionRules,
 ): AuctionResult<Candidate> {
-  for (const candidate of candidates) {
-    candidate.bidMicros = effectiveBid({
-      pricing: candidate.pricing,
-      bidMicros: candidate.campaign.bidMicros,
-      targetRoas: candidate.campaign.state.targetRoas,
-      pctr: candidate.pctr,
-      pcvr: candidate.pcvr,
-      orderValueMicros: candidate.orderValueMicros,
-      multiplier: candidate.multiplier,
-      remainingMicros: candidate.remainingMicros,
-    })
-  }
+  for (const candidate of candidates) candidate.bidMicros = effectiveBid(bidInputsOf(candidate))
   return runAuction(auctionId, candidates, slots, rules)
 }
+
+/** What a candidate's bid comes from. */
+export const bidInputsOf = (candidate: Candidate): BidInputs => ({
+  pricing: candidate.pricing,
+  bidMicros: candidate.campaign.bidMicros,
+  targetRoas: candidate.campaign.state.targetRoas,
+  pctr: candidate.pctr,
+  pcvr: candidate.pcvr,
+  orderValueMicros: candidate.orderValueMicros,
+  multiplier: candidate.multiplier,
+  remainingMicros: candidate.remainingMicros,
+})

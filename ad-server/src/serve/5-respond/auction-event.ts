@@ -1,7 +1,15 @@
+import {
+  type LoserRole,
+  type LossReason,
+  qualityOf,
+  type Ranked,
+  type RulesInForce,
+  scoreToFloat,
+  type Winner,
+} from '@endcap/auction'
 import { type auctionCandidate, type auctionEvent, EVENT_SCHEMA } from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
 import type { z } from 'zod'
-import { type LossReason, qualityOf, type Ranked, scoreToFloat, type Winner } from '../../domain/auction.js'
 import type { SlatePredictions } from '../3-predict/predict.js'
 import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
@@ -9,7 +17,10 @@ import type { Candidate } from '../candidate.js'
 import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
 import type { ServedSlot } from './served-slot.js'
 
-export const LOSERS_LOGGED = 8
+/** How many losers that had nothing to do with the result are logged. */
+export const LOSERS_SAMPLED = 8
+/** How many of those that were passed over are logged for certain; the others are sampled: one merchant's ads could be hundreds. */
+const PASSED_OVER_LOGGED = 16
 const QUERY_CHARACTERS_LOGGED = 200
 /** Half a surrogate pair, which the cut can leave: not every reader of the log takes one. */
 const BROKEN_PAIRS = /\p{Cs}/gu
@@ -17,12 +28,24 @@ const BROKEN_PAIRS = /\p{Cs}/gu
 export interface Loss {
   readonly ranked: Ranked<Candidate>
   readonly reason: LossReason | 'page_ended'
+  readonly role: LoserRole
 }
+
+/** A winner for whose position the page was too short: it won all the same, and the result cannot be understood without it. */
+export const pageEnded = (ranked: Loss['ranked']): Loss => ({
+  ranked,
+  reason: 'page_ended',
+  role: 'decisive',
+})
 
 export interface AuctionFacts {
   readonly eventId: string
   readonly requestId: string
   readonly request: AdRequest
+  readonly rules: RulesInForce
+  readonly totalSlots: number
+  /** In any order. */
+  readonly forSale: readonly number[]
   readonly query: string
   readonly sessionHash: string
   readonly slots: readonly ServedSlot[]
@@ -35,21 +58,24 @@ export interface AuctionFacts {
 
 /**
  * The record of one auction, as JSON of an `auctionEvent`: every shown slot and a few losers with their features as served, so that
- * training sees exactly what serving saw. Losers are drawn evenly; `random` gives numbers in [0, 1).
+ * training sees exactly what serving saw. Whoever had to do with the result is among them, so that it can be decided again from the
+ * record alone; other losers are drawn evenly, `random` gives numbers in [0, 1).
  */
 export function printAuctionEvent(facts: AuctionFacts, random: () => number): string {
   const { request, slate, slots, predictions } = facts
   const { context } = request
   const candidates: PrintedCandidate[] = []
-  const features = featureRows(slots.length + LOSERS_LOGGED)
+  const { losses, sampleFrom, sampleProbability } = lossesToLog(facts.losers, random)
+  const features = featureRows(slots.length + losses.length)
   for (const slot of slots) {
     candidates.push(
       slot.winner ? soldSlot(slot.position, slot.winner, slate) : organicSlot(slot, slate, predictions),
     )
     features.keep(predictions.features, slot.row)
   }
-  for (const loss of sample(facts.losers, LOSERS_LOGGED, random)) {
-    candidates.push(lostCandidate(loss, slate))
+  for (let i = 0; i < losses.length; i++) {
+    const loss = losses[i]!
+    candidates.push(lostCandidate(loss, slate, i < sampleFrom ? undefined : sampleProbability))
     features.keep(predictions.features, loss.ranked.bidder.row)
   }
   const when = new Date(request.nowMs).toISOString()
@@ -74,6 +100,7 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
       location: request.location ? { lat: request.location.lat, lng: request.location.lng } : null,
       modelVersion: predictions.modelVersion,
       degraded: facts.degraded as string[],
+      terms: termsOf(facts),
       candidates,
       featureSet: FEATURE_SET,
       features: features.toBase64(),
@@ -126,10 +153,15 @@ const soldSlot = (
   position: number,
   { ranked, priceMicros }: Winner<Candidate>,
   slate: Slate,
-): PrintedCandidate => sponsoredCandidate(ranked, slate, position, 'shown', '', priceMicros.toString())
+): PrintedCandidate =>
+  sponsoredCandidate(ranked, slate, position, 'shown', '', priceMicros.toString(), undefined)
 
-const lostCandidate = ({ ranked, reason }: Loss, slate: Slate): PrintedCandidate =>
-  sponsoredCandidate(ranked, slate, 0, DROP_REASONS[reason].outcome, reason, '0')
+const lostCandidate = (
+  { ranked, reason }: Loss,
+  slate: Slate,
+  sampleProbability: number | undefined,
+): PrintedCandidate =>
+  sponsoredCandidate(ranked, slate, 0, DROP_REASONS[reason].outcome, reason, '0', sampleProbability)
 
 function sponsoredCandidate(
   { bidder, score, draw }: Ranked<Candidate>,
@@ -138,6 +170,7 @@ function sponsoredCandidate(
   outcome: PrintedCandidate['outcome'],
   reason: string,
   priceMicros: string,
+  sampleProbability: number | undefined,
 ): PrintedCandidate {
   const { organicScore, organicRank } = slate.rows[bidder.row]!
   return {
@@ -158,8 +191,54 @@ function sponsoredCandidate(
     score: scoreToFloat(score),
     organicScore: organicScore ?? null,
     organicRank,
+    relevance: bidder.relevance,
+    sampleProbability,
     keyword: bidder.keyword,
     tieDraw: draw,
+  }
+}
+
+interface LossesToLog {
+  /** Those that had to do with the result, best score first, then the sample. */
+  readonly losses: readonly Loss[]
+  /** Index of the first one of the sample. */
+  readonly sampleFrom: number
+  /** With which probability each of the others came into the sample; undefined when all of them did. */
+  readonly sampleProbability: number | undefined
+}
+
+function lossesToLog(all: readonly Loss[], random: () => number): LossesToLog {
+  const losses: Loss[] = []
+  const others: Loss[] = []
+  let passedOver = 0
+  for (const loss of all) {
+    const isLogged =
+      loss.role === 'decisive' || (loss.role === 'passed_over' && ++passedOver <= PASSED_OVER_LOGGED)
+    if (isLogged) losses.push(loss)
+    else others.push(loss)
+  }
+  const sampleFrom = losses.length
+  losses.push(...sample(others, LOSERS_SAMPLED, random))
+  return {
+    losses,
+    sampleFrom,
+    sampleProbability: others.length > LOSERS_SAMPLED ? LOSERS_SAMPLED / others.length : undefined,
+  }
+}
+
+/** What the slots were sold by; a currency only where somebody bid. */
+function termsOf({ rules, totalSlots, forSale, slots, losers }: AuctionFacts): PrintedEvent['data']['terms'] {
+  const winner = slots.find((slot) => slot.winner)?.winner
+  const bidder = winner?.ranked.bidder ?? losers[0]?.ranked.bidder
+  return {
+    currency: bidder?.currency ?? '',
+    reserveRule: rules.reserveRule,
+    reserveMicros: rules.reserveMicros.toString(),
+    reserveCpmMicros: rules.reserveCpmMicros.toString(),
+    squashing: rules.squashing,
+    maxPerMerchant: rules.maxPerMerchant,
+    totalSlots,
+    forSale: [...forSale].sort((a, b) => a - b),
   }
 }
 

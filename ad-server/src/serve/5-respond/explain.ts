@@ -1,49 +1,114 @@
-import { type ExplainedCandidate, formatPrice } from '@endcap/contracts'
-import { qualityOf, type Ranked, scoreToFloat, type Winner } from '../../domain/auction.js'
+import {
+  bidSteps,
+  explainPrice,
+  explainRanked,
+  explainRules,
+  positionEffect,
+  type Ranked,
+  type RulesInForce,
+  vcgPrices,
+  type Winner,
+  wonBy,
+} from '@endcap/auction'
+import { type ExplainedCandidate, type Explanation, formatPrice, type Micros } from '@endcap/contracts'
+import { bidInputsOf } from '../4-auction/sell-slots.js'
 import type { Candidate } from '../candidate.js'
 import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
 import type { Loss } from './auction-event.js'
 
-/** Why every ad that the request met won, lost or dropped. Prices: per click for cpc, per thousand impressions for cpm. */
-export function explainCandidates(
-  winners: readonly Winner<Candidate>[],
-  losers: readonly Loss[],
-  drops: DropLedger,
-): ExplainedCandidate[] {
-  return [
-    ...winners.map((winner) => ({
-      ...ranking(winner.ranked),
-      outcome: 'won' as const,
-      reason: winner.priceSetter ? 'second_price' : 'reserve_price',
-      price: formatPrice(winner.priceMicros),
-    })),
-    ...losers.map(({ ranked, reason }) => ({
-      ...ranking(ranked),
-      outcome: DROP_REASONS[reason].outcome,
-      reason,
-      price: null,
-    })),
-    ...drops.details.map(({ listingId, campaignId, reason, bidMicros }) => ({
-      listingId,
-      campaignId,
-      outcome: DROP_REASONS[reason].outcome,
-      reason,
-      bid: formatPrice(bidMicros),
-      pctr: null,
-      pcvr: null,
-      quality: null,
-      score: null,
-      price: null,
-    })),
-  ]
+export interface ExplainInput {
+  readonly auctionId: string
+  readonly winners: readonly Winner<Candidate>[]
+  readonly losers: readonly Loss[]
+  readonly drops: DropLedger
+  readonly rules: RulesInForce
+  /** In any order. */
+  readonly forSale: readonly number[]
+  /** How clicks fall from slot to slot, best first, instead of by position. */
+  readonly effects?: readonly number[]
 }
 
-const ranking = ({ bidder, score }: Ranked<Candidate>) => ({
-  listingId: bidder.listingId,
-  campaignId: bidder.campaign.id,
-  bid: formatPrice(bidder.bidMicros),
-  pctr: bidder.pctr,
-  pcvr: bidder.pcvr,
-  quality: qualityOf(bidder),
-  score: scoreToFloat(score),
+/**
+ * Why every ad that the request met won, lost or dropped, with inputs and arithmetic. Prices: per click for cpc, per thousand impressions
+ * for cpm.
+ */
+export function explainAuction(input: ExplainInput): Explanation {
+  const { winners, losers, drops, rules } = input
+  const forSale = [...input.forSale].sort((a, b) => a - b)
+  const vcg = vcgOf(input, input.effects ?? forSale.map(positionEffect))
+  return {
+    rules: explainRules(rules),
+    forSale,
+    candidates: [
+      ...winners.map((winner) => ({
+        ...entered(winner.ranked),
+        outcome: 'won' as const,
+        reason: wonBy(winner),
+        price: formatPrice(winner.priceMicros),
+        pricedBy: explainPrice(winner, rules, vcg.get(winner.ranked.bidder)!, ({ campaign }) => campaign.id),
+      })),
+      ...losers.map(({ ranked, reason }) => ({
+        ...entered(ranked),
+        outcome: DROP_REASONS[reason].outcome,
+        reason,
+        price: null,
+        pricedBy: null,
+      })),
+      ...drops.details.map(({ listingId, campaignId, reason, bidMicros }) => ({
+        ...NEVER_RANKED,
+        listingId,
+        campaignId,
+        outcome: DROP_REASONS[reason].outcome,
+        reason,
+        bid: formatPrice(bidMicros),
+      })),
+    ],
+  }
+}
+
+const NEVER_RANKED = {
+  adId: null,
+  merchantId: null,
+  pricing: null,
+  pctr: null,
+  pcvr: null,
+  relevance: null,
+  quality: null,
+  weight: null,
+  score: null,
+  tieDraw: null,
+  price: null,
+  bidding: null,
+  pricedBy: null,
+}
+
+/** Slots that the page ended before are not sold by either rule. */
+function vcgOf(
+  { auctionId, winners, losers, rules }: ExplainInput,
+  effects: readonly number[],
+): Map<Candidate, Micros> {
+  const bidders = [...winners, ...losers].map(({ ranked }) => ranked.bidder)
+  const pageEnded = losers.some(({ reason }) => reason === 'page_ended')
+  return vcgPrices(auctionId, bidders, pageEnded ? effects.slice(0, winners.length) : effects, rules)
+}
+
+const entered = (ranked: Ranked<Candidate>) => ({
+  ...explainRanked(ranked),
+  campaignId: ranked.bidder.campaign.id,
+  bidding: bidding(ranked.bidder),
 })
+
+function bidding(candidate: Candidate): ExplainedCandidate['bidding'] {
+  const inputs = bidInputsOf(candidate)
+  const { roasMicros, pacedMicros, finalMicros } = bidSteps(inputs)
+  return {
+    maxBid: formatPrice(inputs.bidMicros),
+    targetRoas: inputs.targetRoas,
+    orderValue: formatPrice(inputs.orderValueMicros),
+    afterTargetRoas: formatPrice(roasMicros),
+    multiplier: inputs.multiplier,
+    afterPacing: formatPrice(pacedMicros),
+    remaining: inputs.remainingMicros === undefined ? null : formatPrice(inputs.remainingMicros),
+    final: formatPrice(finalMicros),
+  }
+}

@@ -1,5 +1,5 @@
+import type { Winner } from '@endcap/auction'
 import { PAGE_RANDOM_BYTES, printListing, type SlotPrice, type TokenSealer } from '@endcap/contracts'
-import type { Winner } from '../../domain/auction.js'
 import type { Slate } from '../3-predict/slate.js'
 import type { AdRequest } from '../ad-request.js'
 import type { Candidate } from '../candidate.js'

@@ -1,4 +1,4 @@
-import type { ExplainedCandidate } from '@endcap/contracts'
+import type { Explanation } from '@endcap/contracts'
 import type { ServedSlot } from './served-slot.js'
 
 /** The public answer of a rank request; the shape is `rankAnswer` of the contracts. */
@@ -8,7 +8,7 @@ export interface RankResult {
   readonly modelVersion: string
   readonly slots: readonly ServedSlot[]
   readonly degraded: readonly string[]
-  readonly explain: { readonly candidates: readonly ExplainedCandidate[] } | undefined
+  readonly explain: Explanation | undefined
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Winner } from '../../domain/auction.js'
+import type { Winner } from '@endcap/auction'
 import type { Candidate } from '../candidate.js'
 
 /** A slot of an answer: what is shown where, by whom, and its sealed token. */

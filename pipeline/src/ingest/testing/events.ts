@@ -70,6 +70,7 @@ export const auctionOf = (n: number, candidates = 3): AuctionEvent => ({
     location: null,
     modelVersion: 'mdl_1',
     degraded: [],
+    terms: null,
     candidates: Array.from({ length: candidates }, (_, i) => ({
       position: i + 1,
       listingId: `L${i}`,
@@ -88,6 +89,8 @@ export const auctionOf = (n: number, candidates = 3): AuctionEvent => ({
       score: 0.02,
       organicScore: i === 0 ? null : 12.5,
       organicRank: i,
+      relevance: 0,
+      sampleProbability: 1,
     })),
     featureSet: 'v1',
     features: featuresOf(Array.from({ length: candidates }, (_, i) => [i, 0.1, Number.NaN, -1.5])),

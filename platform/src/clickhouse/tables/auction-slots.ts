@@ -1,9 +1,20 @@
 import type { AuctionCandidate, AuctionEvent } from '@endcap/contracts'
 import { z } from 'zod'
-import { CellError, countCell, floatForCell, instantForCell, int64ForCell, uint16ForCell } from '../cells.js'
+import {
+  CellError,
+  countCell,
+  floatForCell,
+  instantForCell,
+  instantMsCell,
+  instantMsParam,
+  int64Cell,
+  int64ForCell,
+  uint16ForCell,
+  uint32ForCell,
+} from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
-import type { StoredEvent } from './stored-event.js'
+import { AMONG_EVENTS, amongEvents, type StoredEvent } from './stored-event.js'
 
 export interface AuctionSlotRow extends StoredEvent<AuctionEvent> {
   /** Index in the event's candidates. */
@@ -42,6 +53,9 @@ export const auctionSlotsTable = defineTable<AuctionSlotRow>({
     score: ({ slot }) => slot.score,
     organic_score: ({ slot }) => slot.organicScore,
     organic_rank: ({ slot }) => uint16ForCell(slot.organicRank),
+    relevance: ({ slot }) => slot.relevance,
+    sample_probability: ({ slot }) => slot.sampleProbability,
+    tie_draw: ({ slot }) => (slot.tieDraw === undefined ? null : uint32ForCell(slot.tieDraw)),
     feature_set: ({ event }) => event.data.featureSet,
     features: ({ features }) => Array.from(features, floatForCell),
     source_batch: ({ batch }) => batch,
@@ -84,4 +98,59 @@ export const auctionSlotCounts = defineQuery({
   params: z.object({}),
   row: z.object({ rows: countCell, distinct: countCell, events: countCell }),
   sql: `select count() as rows, uniqExact(event_id, candidate) as distinct, uniqExact(event_id) as events from auction_slots_v1`,
+})
+
+const storedCandidate = z.object({
+  eventId: z.string(),
+  position: z.int(),
+  listingId: z.string(),
+  merchantId: z.string(),
+  campaignId: z.string(),
+  adId: z.string(),
+  sponsored: z.boolean(),
+  reason: z.string(),
+  pricing: z.enum(['cpc', 'cpm', '']),
+  bidMicros: int64Cell,
+  priceMicros: int64Cell,
+  // A Float32 is printed as short as it is told apart from others; rounded again it is the number that was stored.
+  pctr: z.number().transform(Math.fround),
+  pcvr: z.number().transform(Math.fround),
+  relevance: z.number(),
+  sampleProbability: z.number(),
+  organicScore: z.number().nullable(),
+  organicRank: z.int(),
+})
+/** A shown slot or logged loser, without its features. */
+export type StoredCandidate = z.infer<typeof storedCandidate>
+
+/** The candidates of auctions, by the ids of their events, in the order of the log. */
+export const candidatesByEvent = defineQuery({
+  name: 'auction_slots_v1.by_event',
+  params: amongEvents,
+  row: storedCandidate,
+  sql: `select event_id as eventId, position, listing_id as listingId, merchant_id as merchantId, campaign_id as campaignId,
+      ad_id as adId, sponsored, reason, pricing, bid_micros as bidMicros, price_micros as priceMicros, pctr, pcvr, relevance,
+      sample_probability as sampleProbability, organic_score as organicScore, organic_rank as organicRank
+    from auction_slots_v1 where ${AMONG_EVENTS} order by event_id, candidate limit 1 by event_id, candidate`,
+})
+
+/**
+ * Auctions of a time that the log holds a bid of a campaign in: at most `most` of them, spread evenly and the same ones each time, with the
+ * number of all of them.
+ */
+export const auctionsWithCampaign = defineQuery({
+  name: 'auction_slots_v1.auctions_with_campaign',
+  params: z.object({
+    campaignId: z.string(),
+    merchantId: z.string(),
+    from: instantMsParam,
+    to: instantMsParam,
+    most: z.int().min(1),
+  }),
+  row: z.object({ eventId: z.string(), atMs: instantMsCell, found: countCell }),
+  sql: `select event_id as eventId, any(occurred_at) as atMs, count() over () as found
+    from auction_slots_v1
+    where campaign_id = {campaignId:String} and merchant_id = {merchantId:String}
+      and occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at < {to:DateTime64(3, 'UTC')}
+    group by event_id order by cityHash64(event_id), event_id limit {most:UInt32}`,
 })

@@ -10,6 +10,16 @@ export interface StoredEvent<Event> {
   readonly batch: string
 }
 
+/** Events by id, with when they occurred: both together lead to a few granules, see `AMONG_EVENTS`. */
+const eventsAt = z.object({ ids: z.array(z.string()), atMs: z.array(z.int()).min(1) })
+
+/** The parameters that `AMONG_EVENTS` binds. */
+export const amongEvents = eventsAt.transform(({ ids, atMs }) => ({ ids, ...hoursOf(atMs) }))
+
+/** A condition that the primary key (hour, event id) answers. */
+export const AMONG_EVENTS = `occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at <= {to:DateTime64(3, 'UTC')}
+        and toStartOfHour(occurred_at) in {hours:Array(DateTime('UTC'))} and event_id in {ids:Array(String)}`
+
 /** Reads that every raw event table answers alike. */
 export const eventReads = (table: string) => ({
   /** Rows and distinct event ids: equal where every event is one row. */
@@ -33,13 +43,11 @@ export const eventReads = (table: string) => ({
   idsOfOtherBatches: defineQuery({
     name: `${table}.ids_of_other_batches`,
     params: z
-      .object({ batch: z.string(), ids: z.array(z.string()), atMs: z.array(z.int()).min(1) })
+      .object({ batch: z.string(), ...eventsAt.shape })
       .transform(({ batch, ids, atMs }) => ({ batch, ids, ...hoursOf(atMs) })),
     row: z.object({ eventId: z.string() }),
     sql: `select distinct event_id as eventId from ${identifier(table)}
-      where occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at <= {to:DateTime64(3, 'UTC')}
-        and toStartOfHour(occurred_at) in {hours:Array(DateTime('UTC'))}
-        and source_batch != {batch:String} and event_id in {ids:Array(String)}`,
+      where ${AMONG_EVENTS} and source_batch != {batch:String}`,
   }),
 })
 

@@ -43,19 +43,30 @@ export interface Winner<B extends Bidder> {
   readonly rank: number
   /** Per click for cpc, per thousand impressions for cpm. */
   readonly priceMicros: Micros
-  /** Whose score set the price; undefined when the reserve did. */
+  /** The best-scoring bidder of another merchant that could itself have taken the slot; undefined when there was none. */
+  readonly next: Ranked<B> | undefined
+  /** Whose score set the price: `next`, unless the reserve was higher. */
   readonly priceSetter: B | undefined
 }
 
 export type LossReason = 'below_reserve' | 'merchant_limit' | 'already_shown' | 'outranked'
 
+/**
+ * What a loser had to do with the result. `decisive`: some winner's `next`; without it a price could be another. `passed_over`: kept
+ * out, though its score was better than that of the last winner or of its `next`. `none`: neither.
+ */
+export type LoserRole = 'decisive' | 'passed_over' | 'none'
+
 export interface Loser<B extends Bidder> {
   readonly ranked: Ranked<B>
   readonly reason: LossReason
+  readonly role: LoserRole
 }
 
 export interface AuctionResult<B extends Bidder> {
+  /** Best slot first. */
   readonly winners: readonly Winner<B>[]
+  /** Best score first; those below the reserve, which were not ranked, at the end. */
   readonly losers: readonly Loser<B>[]
 }
 
@@ -64,7 +75,7 @@ const SCORE_UNITS_PER_CURRENCY_UNIT = 1e24
 const PER_THOUSAND = 1000n
 
 /** The quality that a bid is multiplied by: the chance of a click times relevance for cpc, relevance alone for cpm. */
-export function qualityOf(bidder: Bidder): number {
+export function qualityOf(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>): number {
   return bidder.pricing === 'cpc' ? bidder.pctr * bidder.relevance : bidder.relevance
 }
 
@@ -72,11 +83,14 @@ export function qualityOf(bidder: Bidder): number {
  * Quality to the power s as an integer of 1e-15: from here on the auction computes in integers only, so ranks and prices
  * do not depend on the order of float operations. At least 1, so that a price can be divided by it.
  */
-export function weightOf(bidder: Bidder, squashing: number): bigint {
+export function weightOf(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): bigint {
   const quality = qualityOf(bidder)
   const weight = squashing === 1 ? quality : quality ** squashing
   return BigInt(Math.max(1, Math.round(weight * WEIGHT_SCALE)))
 }
+
+/** A weight as the number that it stands for, for explanations; never computed with. */
+export const weightToFloat = (weight: bigint): number => Number(weight) / WEIGHT_SCALE
 
 /** A score in currency units per impression, for logs and explanations; never computed with. */
 export const scoreToFloat = (score: bigint): number => Number(score) / SCORE_UNITS_PER_CURRENCY_UNIT
@@ -85,7 +99,14 @@ export const scoreToFloat = (score: bigint): number => Number(score) / SCORE_UNI
 const scaledWeight = (ranked: Ranked<Bidder>): bigint =>
   ranked.bidder.pricing === 'cpc' ? ranked.weight * PER_THOUSAND : ranked.weight
 
-const reserveOf = (bidder: Bidder, rules: AuctionRules): Micros =>
+/** The bid at which a bidder would have scored `score`, rounded up to a whole micro. */
+export function bidForScore(ranked: Ranked<Bidder>, score: bigint): Micros {
+  const unit = scaledWeight(ranked)
+  return (score + unit - 1n) / unit
+}
+
+/** The least price of a bidder's slot: per click for cpc, per thousand impressions for cpm. */
+export const reserveOf = (bidder: Pick<Bidder, 'pricing'>, rules: AuctionRules): Micros =>
   bidder.pricing === 'cpc' ? rules.reserveMicros : rules.reserveCpmMicros
 
 /**
@@ -100,8 +121,7 @@ export function priceOf(
 ): Micros {
   const reserve = reserveOf(winner.bidder, rules)
   if (!next) return reserve
-  const unit = scaledWeight(winner)
-  const displaced = (next.score + unit - 1n) / unit
+  const displaced = bidForScore(winner, next.score)
   const price = displaced > reserve ? displaced : reserve
   return price < winner.bidder.bidMicros ? price : winner.bidder.bidMicros
 }
@@ -120,14 +140,14 @@ export function runAuction<B extends Bidder>(
   slots: number,
   rules: AuctionRules,
 ): AuctionResult<B> {
-  const losers: Loser<B>[] = []
+  const belowReserve: Ranked<B>[] = []
   const ranking: Ranked<B>[] = []
   for (const bidder of bidders) {
     const weight = weightOf(bidder, rules.squashing)
     const unit = bidder.pricing === 'cpc' ? weight * PER_THOUSAND : weight
     const ranked: Ranked<B> = { bidder, weight, score: bidder.bidMicros * unit, draw: undefined }
     if (bidder.bidMicros <= 0n || bidder.bidMicros < reserveOf(bidder, rules)) {
-      losers.push({ ranked, reason: 'below_reserve' })
+      belowReserve.push(ranked)
     } else ranking.push(ranked)
   }
   ranking.sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : compareTied(auctionId, a, b)))
@@ -141,36 +161,48 @@ export function runAuction<B extends Bidder>(
       : shownListings.has(bidder.listingId)
         ? 'already_shown'
         : undefined
+  // By place in the ranking; a winner has no reason to lose.
+  const reasons: (LossReason | undefined)[] = []
+  const setters = new Set<Ranked<B> | undefined>()
+  let lastDecisive = -1
   for (let i = 0; i < ranking.length; i++) {
     const ranked = ranking[i]!
     const { bidder } = ranked
-    if (winners.length >= slots) {
-      losers.push({ ranked, reason: 'outranked' })
-      continue
-    }
-    const reason = keptOut(bidder)
-    if (reason) {
-      losers.push({ ranked, reason })
-      continue
-    }
-    let setter: Ranked<B> | undefined
+    reasons[i] = winners.length >= slots ? 'outranked' : keptOut(bidder)
+    if (reasons[i]) continue
+    let next: Ranked<B> | undefined
     for (let j = i + 1; j < ranking.length; j++) {
       const rival = ranking[j]!
       if (rival.bidder.merchantId === bidder.merchantId || keptOut(rival.bidder)) continue
-      setter = rival
+      next = rival
+      lastDecisive = Math.max(lastDecisive, j)
       break
     }
-    const priceMicros = priceOf(ranked, setter, rules)
-    const setByReserve = priceMicros === reserveOf(bidder, rules)
+    lastDecisive = Math.max(lastDecisive, i)
+    setters.add(next)
+    const priceMicros = priceOf(ranked, next, rules)
     winners.push({
       ranked,
       rank: winners.length + 1,
       priceMicros,
-      priceSetter: setByReserve ? undefined : setter?.bidder,
+      next,
+      priceSetter: priceMicros === reserveOf(bidder, rules) ? undefined : next?.bidder,
     })
     slotsByMerchant.set(bidder.merchantId, (slotsByMerchant.get(bidder.merchantId) ?? 0) + 1)
     shownListings.add(bidder.listingId)
   }
+  const losers: Loser<B>[] = []
+  for (let i = 0; i < ranking.length; i++) {
+    const reason = reasons[i]
+    if (!reason) continue
+    const ranked = ranking[i]!
+    losers.push({
+      ranked,
+      reason,
+      role: setters.has(ranked) ? 'decisive' : i < lastDecisive ? 'passed_over' : 'none',
+    })
+  }
+  for (const ranked of belowReserve) losers.push({ ranked, reason: 'below_reserve', role: 'none' })
   return { winners, losers }
 }
 

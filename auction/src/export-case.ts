@@ -1,0 +1,92 @@
+import { formatPrice, type Micros, maxMicros } from '@endcap/contracts'
+import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
+
+/** What the log tells about the request, besides the auction. */
+export interface LoggedRequest {
+  readonly occurredAt: string
+  readonly placement: string
+  readonly query: string
+  readonly categories: readonly string[]
+  readonly device: string
+  /** The organic results that were shown, best first. */
+  readonly organic: readonly { readonly listingId: string; readonly score: number; readonly rank: number }[]
+}
+
+const LEAST_BID: Micros = 1n
+
+/**
+ * A logged auction as a case file (see auction-cases/README.md): `endcap auction` runs it to the same slots and prices. Bids stand in it
+ * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more.
+ */
+export function exportCase(logged: LoggedAuction, request: LoggedRequest): Record<string, unknown> {
+  const { auctionId, rules, bidders } = logged
+  const campaigns = new Map<string, LoggedBidder[]>()
+  for (const bidder of bidders) {
+    campaigns.set(bidder.campaignId, [...(campaigns.get(bidder.campaignId) ?? []), bidder])
+  }
+  return {
+    description: `auction ${auctionId} as it was logged`,
+    auctionId,
+    now: request.occurredAt,
+    rules: {
+      reserve: formatPrice(rules.reserveMicros),
+      reserveCpm: formatPrice(rules.reserveCpmMicros),
+      squashing: rules.squashing,
+      maxPerMerchant: rules.maxPerMerchant,
+    },
+    campaigns: [...campaigns].map(([id, ads]) => caseCampaign(id, ads, logged.currency)),
+    predictions: Object.fromEntries(
+      bidders.map(({ listingId, pctr, pcvr, relevance }) => [listingId, { pctr, pcvr, relevance }]),
+    ),
+    request: {
+      placement: request.placement,
+      ...(request.query !== '' && { query: request.query }),
+      categories: request.categories,
+      device: request.device,
+      organic: organicOf(logged, request),
+      slots: { total: logged.totalSlots, sponsored: logged.forSale },
+    },
+    expect: {
+      slots: bidders
+        .filter(({ position }) => position > 0)
+        .sort((a, b) => a.position - b.position)
+        .map(({ position, listingId, campaignId, priceMicros, pricing }) => ({
+          position,
+          listingId,
+          campaignId,
+          price: formatPrice(priceMicros),
+          pricing,
+        })),
+    },
+  }
+}
+
+function caseCampaign(id: string, ads: readonly LoggedBidder[], currency: string) {
+  const [{ merchantId, pricing }] = ads as [LoggedBidder]
+  return {
+    id,
+    merchantId,
+    pricing,
+    currency,
+    // What counts is each ad's own bid; a campaign's must be more than nothing.
+    bid: formatPrice(ads.map(({ bidMicros }) => bidMicros).reduce(maxMicros, LEAST_BID)),
+    listings: ads.map(({ listingId }) => listingId),
+    ads: ads.map(({ adId, listingId, bidMicros }) => ({
+      id: adId,
+      listingId,
+      bid: formatPrice(bidMicros),
+    })),
+  }
+}
+
+/** The page's organic results with the sponsored ones that were among them: what the layout of the page depends on. */
+function organicOf({ bidders }: LoggedAuction, { organic }: LoggedRequest) {
+  const known = new Map(organic.map((result) => [result.listingId, result]))
+  for (const { listingId, organicRank, organicScore } of bidders) {
+    if (organicRank === 0 || known.has(listingId)) continue
+    known.set(listingId, { listingId, score: organicScore ?? 0, rank: organicRank })
+  }
+  return [...known.values()]
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ listingId, score }) => ({ listingId, score }))
+}

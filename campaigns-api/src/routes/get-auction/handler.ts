@@ -1,0 +1,116 @@
+import {
+  explainPrice,
+  explainRanked,
+  explainRules,
+  exportCase,
+  type LoggedAuction,
+  type LoggedBidder,
+  positionEffect,
+  type Replay,
+  replayAuction,
+  vcgPrices,
+  wonBy,
+} from '@endcap/auction'
+import { formatPrice, type LoggedAuctionAnswer } from '@endcap/contracts'
+import type { StoredCandidate } from '@endcap/platform/clickhouse'
+import { type AuctionRecord, findAuction, loggedAuction } from '../../auction-log/logged-auctions.js'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { fromReportStore } from '../../reports/report-store.js'
+import { notFound } from '../visibility.js'
+
+/**
+ * A logged auction, decided again from nothing but the log.
+ * @throws not_found for one that was never logged, or longer ago than auctions are kept
+ */
+export async function explainLoggedAuction(
+  deps: CampaignsApiDeps,
+  auctionId: string,
+): Promise<LoggedAuctionAnswer> {
+  const record = await fromReportStore(() => findAuction(deps.clickhouse, auctionId))
+  if (!record) throw notFound('auction, or it is older than the 13 months that auctions are kept')
+  const { auction, candidates } = record
+  const { placement, query, searchTerm, categories, device, modelVersion, degraded, drops } = auction
+  return {
+    auctionId,
+    occurredAt: auction.occurredAt,
+    placement,
+    query,
+    searchTerm,
+    categories,
+    device,
+    modelVersion,
+    degraded,
+    currency: auction.currency,
+    totalSlots: auction.totalSlots,
+    forSale: auction.forSale,
+    slots: candidates.filter(({ position }) => position > 0).map(shownSlot),
+    drops,
+    ...(auction.hasTerms ? decidedAgain(record) : UNDECIDABLE),
+  }
+}
+
+const UNDECIDABLE = { rules: null, outcomes: [], replay: null, case: null }
+
+function shownSlot(slot: StoredCandidate): LoggedAuctionAnswer['slots'][number] {
+  const { position, listingId, sponsored } = slot
+  if (!sponsored || slot.pricing === '') {
+    return { position, listingId, sponsored, campaignId: null, adId: null, pricing: null, price: null }
+  }
+  const { campaignId, adId, pricing, priceMicros } = slot
+  return { position, listingId, sponsored, campaignId, adId, pricing, price: formatPrice(priceMicros) }
+}
+
+function decidedAgain(record: AuctionRecord) {
+  const logged = loggedAuction(record)
+  const replay = replayAuction(logged)
+  const { occurredAt, placement, query, categories, device } = record.auction
+  const organic = record.candidates
+    .filter(({ sponsored, position }) => !sponsored && position > 0)
+    .map(({ listingId, organicScore, organicRank }) => ({
+      listingId,
+      score: organicScore ?? 0,
+      rank: organicRank,
+    }))
+  return {
+    rules: explainRules(logged.rules),
+    outcomes: outcomesOf(logged, replay),
+    replay: { agrees: replay.differences.length === 0, differences: [...replay.differences] },
+    case: exportCase(logged, { occurredAt, placement, query, categories, device, organic }),
+  }
+}
+
+function outcomesOf(
+  { auctionId, bidders, forSale, rules }: LoggedAuction,
+  { result }: Replay,
+): LoggedAuctionAnswer['outcomes'] {
+  const vcg = vcgPrices(auctionId, bidders, forSale.map(positionEffect), rules)
+  const fromLog = ({ campaignId, position, sampleProbability }: LoggedBidder) => ({
+    campaignId,
+    position,
+    sampleProbability,
+  })
+  return [
+    ...result.winners.map((winner) => {
+      const { bidder } = winner.ranked
+      const shown = bidder.position > 0
+      return {
+        ...explainRanked(winner.ranked),
+        ...fromLog(bidder),
+        outcome: shown ? ('won' as const) : ('outranked' as const),
+        reason: shown ? wonBy(winner) : bidder.reason,
+        price: shown ? formatPrice(winner.priceMicros) : null,
+        pricedBy: shown
+          ? explainPrice(winner, rules, vcg.get(bidder)!, ({ campaignId }) => campaignId)
+          : null,
+      }
+    }),
+    ...result.losers.map(({ ranked, reason }) => ({
+      ...explainRanked(ranked),
+      ...fromLog(ranked.bidder),
+      outcome: reason === 'outranked' ? ('outranked' as const) : ('dropped' as const),
+      reason,
+      price: null,
+      pricedBy: null,
+    })),
+  ]
+}

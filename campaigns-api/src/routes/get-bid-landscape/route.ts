@@ -1,0 +1,31 @@
+import { bidLandscapeAnswer, bidLandscapeQuery } from '@endcap/contracts'
+import { type App, merchantAccess } from '@endcap/platform/http'
+import type { CampaignsApiDeps } from '../../deps.js'
+import { findCampaign } from '../../store/campaigns.js'
+import { findMerchant } from '../../store/merchants.js'
+import { idParams } from '../id-params.js'
+import { notFound } from '../visibility.js'
+import { estimateLandscape } from './handler.js'
+
+export function getBidLandscape(app: App, deps: CampaignsApiDeps): void {
+  app.get(
+    '/v1/campaigns/:id/bid-landscape',
+    {
+      config: { access: merchantAccess('reports') },
+      schema: {
+        summary: 'What a campaign would have won at other bids, estimated from the auction log',
+        tags: ['reports'],
+        params: idParams,
+        querystring: bidLandscapeQuery,
+        response: { 200: bidLandscapeAnswer },
+      },
+    },
+    async ({ caller, params, query }) => {
+      const campaign = await findCampaign(deps.postgres, params.id)
+      const mayRead = caller.scopes.includes('reports') || caller.mayActFor(campaign?.merchantId ?? '')
+      if (!campaign || !mayRead) throw notFound('campaign')
+      const merchant = (await findMerchant(deps.postgres, campaign.merchantId))!
+      return estimateLandscape(deps, { campaign, currency: merchant.currency, ...query })
+    },
+  )
+}
