@@ -14,6 +14,7 @@ import {
   PRICINGS,
   placementName,
   positiveMoney,
+  putRulesBody,
   rankBody,
   targeting,
   timeZone,
@@ -28,6 +29,8 @@ const rules = z.strictObject({
   squashing: z.number().min(0).max(1).default(1),
   maxPerMerchant: z.int().min(1).max(100).default(2),
   relevanceFloor: z.number().min(0).max(1).default(0),
+  /** As in `PUT /v1/rules`. */
+  blocked: putRulesBody.shape.blocked.optional(),
 })
 
 const caseCampaign = z.strictObject({

@@ -1,5 +1,6 @@
 import {
   type CampaignState,
+  DEFAULT_RULES_STATE,
   EndcapError,
   type ExplainedCandidate,
   type FieldError,
@@ -9,18 +10,21 @@ import {
   type Micros,
   type Pricing,
   parseMoney,
+  RULES_ID,
+  type RulesState,
 } from '@endcap/contracts'
 import { relevance } from '@endcap/ranking'
 import { scoreToFloat } from '../domain/auction.js'
 import { layOutPage } from '../domain/page.js'
-import { AdIndex } from '../index/ad-index.js'
+import { AdIndex, type IndexedCampaign } from '../index/ad-index.js'
 import { retrieve } from '../serve/1-retrieve/retrieve.js'
-import { filter, type Remaining } from '../serve/2-filter/filter.js'
+import { filter, isOutOfRadius, type Remaining } from '../serve/2-filter/filter.js'
 import { createZoneClock } from '../serve/2-filter/zone-clock.js'
 import { sellSlots } from '../serve/4-auction/sell-slots.js'
-import { createQueryReader } from '../serve/ad-request.js'
+import { type AdRequest, createQueryReader } from '../serve/ad-request.js'
 import type { Candidate } from '../serve/candidate.js'
-import { DROP_REASONS, DropLedger } from '../serve/drop-reasons.js'
+import { DROP_REASONS, DropLedger, type DropReason } from '../serve/drop-reasons.js'
+import { NOTHING_CAPPED } from '../serve/frequency-caps.js'
 import { type AuctionCase, auctionCase, type CaseCampaign, type CaseListing } from './case-schema.js'
 import { differencesOf } from './differences.js'
 
@@ -86,13 +90,14 @@ export function runAuctionCase(json: unknown): CaseResult {
     items: found.request.organic.map(({ listingId }) => listingId),
     allowed: undefined,
     customerHash: '',
+    consented: false,
   }
   const drops = new DropLedger(true, Number.POSITIVE_INFINITY)
   const matches = retrieve(index, request)
   const matched = new Set(matches.map(({ campaign }) => campaign.id))
   for (const campaign of index.campaigns()) {
     if (matched.has(campaign.id)) continue
-    drops.addAll(campaign.state.status === 'active' ? 'targeting' : 'campaign_not_active', campaign)
+    drops.addAll(unmetReason(campaign, request), campaign)
   }
   const candidates = filter(
     matches,
@@ -104,8 +109,7 @@ export function runAuctionCase(json: unknown): CaseResult {
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
-      isCapped: () => false,
-      relevanceFloor: found.rules.relevanceFloor,
+      capped: NOTHING_CAPPED,
       maxCandidates: MAX_CANDIDATES,
     },
     drops,
@@ -164,6 +168,12 @@ export function runAuctionCase(json: unknown): CaseResult {
     })),
   ]
   return { slots, outcomes, differences: differencesOf(found.expect, slots, outcomes) }
+}
+
+/** Why retrieval does not give a campaign; serving never looks at those. */
+function unmetReason(campaign: IndexedCampaign, request: Pick<AdRequest, 'location'>): DropReason {
+  if (!campaign.active) return 'campaign_not_active'
+  return isOutOfRadius(campaign, request) ? 'out_of_radius' : 'targeting'
 }
 
 /** The positions at which winners are shown, on a page with the case's organic results. */
@@ -260,10 +270,11 @@ function assertConsistent({ campaigns, listings }: AuctionCase): void {
 }
 
 /** The case as the index would hold it had it come through the change feed. */
-function indexOf({ campaigns, listings }: AuctionCase): AdIndex {
+function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
   const index = new AdIndex()
   let last = 0n
   const sequence = (): string => (++last).toString()
+  index.apply({ kind: 'rules', id: RULES_ID, sequence: sequence(), state: rulesStateOf(rules) })
   const states = new Map<string, ListingState>()
   for (const listing of listings)
     states.set(listing.id, listingStateOf(listing, listing.merchantId ?? '', 'EUR'))
@@ -288,6 +299,16 @@ function indexOf({ campaigns, listings }: AuctionCase): AdIndex {
   }
   return index
 }
+
+const rulesStateOf = (rules: AuctionCase['rules']): RulesState => ({
+  ...DEFAULT_RULES_STATE,
+  reserveMicros: parseMoney(rules.reserve).toString(),
+  reserveCpmMicros: parseMoney(rules.reserveCpm).toString(),
+  squashing: rules.squashing,
+  maxPerMerchant: rules.maxPerMerchant,
+  relevanceFloor: rules.relevanceFloor,
+  ...(rules.blocked && { blocked: rules.blocked }),
+})
 
 function listingStateOf(listing: CaseListing, merchantId: string, currency: string): ListingState {
   return {

@@ -73,7 +73,7 @@ describe('the index feed', () => {
     const { dataDir } = ads
     const size = ads.server.index.size
     // Written after the old server has stopped: stopping writes a copy.
-    const torn = '{"format":1,"position":"5"}\n{"kind":"merchant","id":"m1"'
+    const torn = '{"format":2,"position":"5"}\n{"kind":"merchant","id":"m1"'
     ads = await ads.restart({ dataDir: join(dataDir, 'b') })
     await writeFile(join(dataDir, 'index', 'changes.ndjson'), torn)
     ads = await ads.restart()

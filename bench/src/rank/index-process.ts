@@ -116,7 +116,7 @@ function timesOf(index: AdIndex, query: string, expected: number): { p50: number
   const times: number[] = []
   for (let lookup = 0; lookup < lookups; lookup++) {
     const startedAt = performance.now()
-    const matches = index.retrieve({ terms, categories: [], items: [] })
+    const matches = index.retrieve({ terms, categories: [], items: [], location: undefined })
     const found = matches.reduce((sum, { campaign }) => sum + campaign.state.ads.length, 0)
     times.push((performance.now() - startedAt) * 1000)
     if (found !== expected) throw new Error(`"${query}" met ${found} ads, not ${expected}`)
