@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { campaignState } from '../test-support/ad-server-harness.js'
 import { AdIndex } from './ad-index.js'
-import { containsRun } from './keyword.js'
 
 const apply = (index: AdIndex, state: CampaignState, sequence: number): boolean =>
   index.apply({ kind: 'campaign', id: state.id, sequence: String(sequence), state } as ChangeData)
@@ -43,7 +42,7 @@ function meets(state: CampaignState, ask: { text: string; categories: string[]; 
   const hit = (entry: { text: string; match: string }): boolean => {
     const wanted = termsOf(entry.text)
     if (entry.match === 'exact') return wanted.join(' ') === terms.join(' ')
-    if (entry.match === 'phrase') return containsRun(terms, wanted)
+    if (entry.match === 'phrase') return ` ${terms.join(' ')} `.includes(` ${wanted.join(' ')} `)
     return wanted.every((term) => terms.includes(term))
   }
   const positive = state.targeting.keywords.filter((entry) => !entry.negative)

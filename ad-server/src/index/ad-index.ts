@@ -308,7 +308,7 @@ export class AdIndex {
     // Archived is final: it can match nothing any more. It stays known by id, so that an older change cannot bring it back.
     const cells = incoming.status === 'archived' ? NOWHERE : cellsOf(incoming.targeting, ads)
     const filed = this.targeting.file(slot, incoming.targeting, cells)
-    const state = this.interned.campaign(incoming, merchant.id, filed.keywords, ads)
+    const state = this.interned.campaign(incoming, merchant.id, ads)
     const { targeting } = state
     const campaign: CampaignEntry = {
       slot,

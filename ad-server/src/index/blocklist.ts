@@ -1,6 +1,5 @@
 import { categoryLineage, type RulesState } from '@endcap/contracts'
 import { termsOf } from '@endcap/ranking'
-import { containsRun } from './keyword.js'
 
 /** What an operator does not want to see sold, ready to be compared with requests and listings. */
 export class Blocklist {
@@ -40,4 +39,12 @@ export class Blocklist {
     }
     return verdict
   }
+}
+
+/** True when `run` stands in `terms` in a row. */
+function containsRun(terms: readonly string[], run: readonly string[]): boolean {
+  for (let start = 0; start + run.length <= terms.length; start++) {
+    if (run.every((term, i) => terms[start + i] === term)) return true
+  }
+  return false
 }

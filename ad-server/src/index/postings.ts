@@ -1,108 +1,101 @@
-/** What a posting is filed under, in all kinds of targeting alike: integers that only have to differ where the meaning differs. */
-export interface Place {
-  /** A geo cell, or EVERYWHERE. */
-  readonly cell: number
-  readonly kind: PlaceKind
-  /** Of a keyword its anchor, of a category or item its one number. */
-  readonly first: number
-  readonly second: number
-}
+import type { MatchType } from '@endcap/contracts'
+import type { TermRun } from './term-run.js'
 
-export type PlaceKind = 0 | 1 | 2 | 3 | 4
+/** How a campaign asks for requests: by a keyword of one of the match types, by category, by item, or for every request. */
+export type PostingKind = MatchType | 'category' | 'item' | 'anything'
 
-/** What stands for a keyword in a posting; categories, items and the lack of targeting have none. */
-export interface Labelled {
-  readonly text: string
-  readonly match: string
-}
-
-/** The campaigns (by slot number) that ask for one and the same thing at one place. */
-export class Posting<L extends Labelled = Labelled> {
-  readonly campaigns: number[]
+/** The campaigns (by slot number) that ask for one and the same thing in one cell. */
+export class Posting {
+  /** A single one is kept bare: most keywords are of one campaign only, and there are millions of them. */
+  private campaigns: number | number[]
   /** The next posting filed under the same hash. */
-  next: Posting<L> | undefined = undefined
+  next: Posting | undefined = undefined
 
   constructor(
+    readonly hash: number,
+    /** A geo cell, or EVERYWHERE. */
     readonly cell: number,
-    readonly kind: PlaceKind,
-    readonly first: number,
-    readonly second: number,
-    readonly label: L | undefined,
+    readonly kind: PostingKind,
+    /** Of a keyword its terms, of a category or item its one number. */
+    readonly run: TermRun,
+    /** The keyword as the merchant wrote it; '' for what is none. */
+    readonly text: string,
     campaign: number,
   ) {
-    this.campaigns = [campaign]
+    this.campaigns = campaign
+  }
+
+  /** Of a keyword. */
+  get match(): MatchType {
+    return this.kind as MatchType
+  }
+
+  get isEmpty(): boolean {
+    return typeof this.campaigns === 'object' && this.campaigns.length === 0
+  }
+
+  add(campaign: number): void {
+    if (typeof this.campaigns === 'number') {
+      if (this.campaigns !== campaign) this.campaigns = [this.campaigns, campaign]
+    } else if (this.campaigns.at(-1) !== campaign) {
+      // What a campaign asks for twice is added right after itself.
+      this.campaigns.push(campaign)
+    }
+  }
+
+  remove(campaign: number): void {
+    if (typeof this.campaigns === 'number') {
+      if (this.campaigns === campaign) this.campaigns = []
+      return
+    }
+    const at = this.campaigns.indexOf(campaign)
+    if (at >= 0) this.campaigns.splice(at, 1)
+  }
+
+  visit(visitor: (campaign: number, keyword: string) => void): void {
+    if (typeof this.campaigns === 'number') visitor(this.campaigns, this.text)
+    else for (const campaign of this.campaigns) visitor(campaign, this.text)
   }
 }
 
 /**
  * All postings of the index in one table. A million ads have millions of postings, so there is no table within the table: what is filed
- * under one hash hangs together in a list, and whoever walks through it compares the place.
+ * under one hash hangs together in a list, in which postings of other places may stand too.
  */
-export class Postings<L extends Labelled> {
-  private readonly byHash = new Map<number, Posting<L>>()
+export class Postings {
+  private readonly byHash = new Map<number, Posting>()
 
-  add(place: Place, label: L | undefined, campaign: number): Posting<L> {
-    const { cell, kind, first, second } = place
-    const hash = hashOf(cell, kind, first, second)
+  /** Files a campaign under a hash, which must follow from the other arguments but the campaign. */
+  add(hash: number, cell: number, kind: PostingKind, run: TermRun, text: string, campaign: number): Posting {
     const head = this.byHash.get(hash)
     for (let posting = head; posting; posting = posting.next) {
-      if (isAt(posting, cell, kind, first, second) && isSame(posting.label, label)) {
-        // What a campaign asks for twice is filed right after itself.
-        if (posting.campaigns.at(-1) !== campaign) posting.campaigns.push(campaign)
+      if (posting.cell === cell && posting.kind === kind && posting.run === run && posting.text === text) {
+        posting.add(campaign)
         return posting
       }
     }
-    const posting = new Posting(cell, kind, first, second, label, campaign)
+    const posting = new Posting(hash, cell, kind, run, text, campaign)
     posting.next = head
     this.byHash.set(hash, posting)
     return posting
   }
 
-  remove(posting: Posting<L>, campaign: number): void {
-    const at = posting.campaigns.indexOf(campaign)
-    if (at >= 0) posting.campaigns.splice(at, 1)
-    if (posting.campaigns.length > 0) return
-    const hash = hashOf(posting.cell, posting.kind, posting.first, posting.second)
-    const head = this.byHash.get(hash)
-    if (head === posting) {
+  remove(posting: Posting, campaign: number): void {
+    posting.remove(campaign)
+    if (!posting.isEmpty) return
+    const { hash } = posting
+    let before = this.byHash.get(hash)
+    if (before === posting) {
       if (posting.next) this.byHash.set(hash, posting.next)
       else this.byHash.delete(hash)
       return
     }
-    for (let before = head; before; before = before.next) {
-      if (before.next === posting) before.next = posting.next
-    }
+    while (before && before.next !== posting) before = before.next
+    if (before) before.next = posting.next
   }
 
-  /** The first posting filed under the hash of a place; those after it by `next`, of which some may be of another place. */
-  listAt(cell: number, kind: PlaceKind, first: number, second: number): Posting<L> | undefined {
-    return this.byHash.get(hashOf(cell, kind, first, second))
+  /** The first posting filed under a hash; the others by `next`. */
+  at(hash: number): Posting | undefined {
+    return this.byHash.get(hash)
   }
-}
-
-/** Whether a posting is filed at just this place. */
-export const isAt = (
-  posting: Posting,
-  cell: number,
-  kind: PlaceKind,
-  first: number,
-  second: number,
-): boolean =>
-  posting.cell === cell && posting.kind === kind && posting.first === first && posting.second === second
-
-const isSame = (a: Labelled | undefined, b: Labelled | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.text === b.text && a.match === b.match)
-
-/** Four integers mixed into 32 bits (the finaliser of MurmurHash3 after each), so that a table of small keys holds them. */
-function hashOf(cell: number, kind: number, first: number, second: number): number {
-  let hash = mix(cell * 8 + kind)
-  hash = mix(hash ^ first)
-  return mix(Math.imul(hash, 31) ^ second)
-}
-
-function mix(value: number): number {
-  let hash = value | 0
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
 }

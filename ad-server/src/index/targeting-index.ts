@@ -1,10 +1,12 @@
 import { type CampaignState, categoryLineage } from '@endcap/contracts'
+import { termsOf } from '@endcap/ranking'
 import type { Point } from '../domain/geo.js'
 import { CELL_LEVELS, cellOf, EVERYWHERE, levelOf } from '../domain/geo-cells.js'
-import { type Keyword, keywordOf, meets } from './keyword.js'
+import { type Keyword, meets } from './keyword.js'
 import { Names } from './names.js'
-import { isAt, type PlaceKind, type Posting, Postings } from './postings.js'
+import { type Posting, type PostingKind, Postings } from './postings.js'
 import { type QueryTerms, queryTerms } from './query-terms.js'
+import { type TermRun, termRun } from './term-run.js'
 
 export interface RetrievalQuery {
   /** The query's terms in order, repeats kept. */
@@ -18,23 +20,14 @@ export interface RetrievalQuery {
 
 /** What a campaign's targeting left in the index, so that it can be taken out again. */
 export interface Filed {
-  readonly postings: readonly Posting<Keyword>[]
+  readonly postings: readonly Posting[]
   readonly cells: readonly number[]
-  /** All its keywords in the order of its targeting; an object is shared by the campaigns that use the same keyword. */
-  readonly keywords: readonly Keyword[]
   /** Keep the campaign out of the queries that they meet. */
   readonly negatives: readonly Keyword[]
 }
 
 /** Called for each campaign that a query meets, with the keyword that did it or ''; a campaign may be met more than once. */
 export type MatchVisitor = (campaign: number, keyword: string) => void
-
-const EXACT = 0
-const WORDS = 1
-const CATEGORY = 2
-const ITEM = 3
-const ANYTHING = 4
-const NOTHING = -1
 
 /**
  * Finds the campaigns whose targeting meets a request, without looking at the others.
@@ -50,32 +43,40 @@ export class TargetingIndex {
   private readonly items = new Names()
   /** By term: how many keywords used it so far. */
   private readonly termUses: number[] = []
-  private readonly postings = new Postings<Keyword>()
+  private readonly postings = new Postings()
   /** How many campaigns are filed in each cell, and how many cells of each level have any. */
   private readonly campaignsByCell = new Map<number, number>()
   private readonly cellsByLevel = new Uint32Array(CELL_LEVELS)
 
   /** `cells`: where the campaign may be shown, or [EVERYWHERE]; none at all files nothing. */
   file(campaign: number, targeting: CampaignState['targeting'], cells: readonly number[]): Filed {
-    const postings: Posting<Keyword>[] = []
-    const add = (kind: PlaceKind, first: number, second: number, keyword?: Keyword): void => {
+    const postings: Posting[] = []
+    const negatives: Keyword[] = []
+    const add = (kind: PostingKind, numbers: readonly number[], first: number, second: number, text = '') => {
+      const run = termRun(numbers)
       for (const cell of cells) {
-        postings.push(this.postings.add({ cell, kind, first, second }, keyword, campaign))
+        const hash = hashOf(cell, shelfOf(kind), first, second)
+        postings.push(this.postings.add(hash, cell, kind, run, text, campaign))
       }
     }
-    const keywords = targeting.keywords.map((state) => {
-      const keyword = keywordOf(state, this.terms)
-      if (keyword.negative || keyword.terms.length === 0) return keyword
-      if (keyword.match === 'exact') add(EXACT, runHash(keyword.terms), NOTHING, keyword)
-      else add(WORDS, ...this.anchorOf(keyword), keyword)
-      return postings.at(-1)?.label ?? keyword
-    })
-    for (const name of new Set(targeting.categories)) add(CATEGORY, this.categories.take(name), NOTHING)
-    for (const name of new Set(targeting.items)) add(ITEM, this.items.take(name), NOTHING)
-    if (isUntargeted(targeting)) add(ANYTHING, NOTHING, NOTHING)
+    for (const { text, match, negative } of targeting.keywords) {
+      const terms = termsOf(text).map((term) => this.terms.take(term))
+      if (negative) negatives.push({ match, run: termRun(terms) })
+      else if (terms.length === 0) continue
+      else if (match === 'exact') add(match, terms, runHash(termRun(terms)), NOTHING, text)
+      else add(match, terms, ...this.anchorOf(terms), text)
+    }
+    for (const name of new Set(targeting.categories)) {
+      const number = this.categories.take(name)
+      add('category', [number], number, NOTHING)
+    }
+    for (const name of new Set(targeting.items)) {
+      const number = this.items.take(name)
+      add('item', [number], number, NOTHING)
+    }
+    if (isUntargeted(targeting)) add('anything', [], NOTHING, NOTHING)
     for (const cell of cells) this.countCell(cell, 1)
-    const negatives = keywords.filter(({ negative }) => negative)
-    return { postings, cells, keywords, negatives: negatives.length === 0 ? NO_KEYWORDS : negatives }
+    return { postings, cells, negatives: negatives.length === 0 ? NO_KEYWORDS : negatives }
   }
 
   unfile(campaign: number, { postings, cells }: Filed): void {
@@ -96,9 +97,9 @@ export class TargetingIndex {
     const itemNumbers = this.items.size === 0 ? NO_NUMBERS : numbersOf(items, this.items)
     for (const cell of this.cellsAround(location)) {
       this.visitKeywords(cell, query, visitor)
-      for (const category of categoryNumbers) this.visitPlace(cell, CATEGORY, category, visitor)
-      for (const item of itemNumbers) this.visitPlace(cell, ITEM, item, visitor)
-      this.visitPlace(cell, ANYTHING, NOTHING, visitor)
+      for (const number of categoryNumbers) this.visitOther(cell, 'category', number, visitor)
+      for (const number of itemNumbers) this.visitOther(cell, 'item', number, visitor)
+      this.visitOther(cell, 'anything', NOTHING, visitor)
     }
   }
 
@@ -115,42 +116,39 @@ export class TargetingIndex {
   }
 
   private visitKeywords(cell: number, query: QueryTerms, visitor: MatchVisitor): void {
-    const { run, distinct, isWhole } = query
-    if (isWhole && run.length > 0) this.visitWords(cell, EXACT, runHash(run), NOTHING, query, visitor)
+    const { run, distinct } = query
+    if (distinct.length === 0) return
+    this.visitMet(cell, hashOf(cell, EXACT_SHELF, runHash(run), NOTHING), query, visitor)
     for (let i = 0; i < distinct.length; i++) {
       const term = distinct[i]!
-      this.visitWords(cell, WORDS, term, NOTHING, query, visitor)
+      this.visitMet(cell, hashOf(cell, WORDS_SHELF, term, NOTHING), query, visitor)
       for (let j = i + 1; j < distinct.length; j++) {
         const other = distinct[j]!
-        if (term < other) this.visitWords(cell, WORDS, term, other, query, visitor)
-        else this.visitWords(cell, WORDS, other, term, query, visitor)
+        const hash =
+          term < other ? hashOf(cell, WORDS_SHELF, term, other) : hashOf(cell, WORDS_SHELF, other, term)
+        this.visitMet(cell, hash, query, visitor)
       }
     }
   }
 
-  private visitWords(
-    cell: number,
-    kind: PlaceKind,
-    first: number,
-    second: number,
-    query: QueryTerms,
-    visitor: MatchVisitor,
-  ): void {
-    let posting = this.postings.listAt(cell, kind, first, second)
-    for (; posting; posting = posting.next) {
-      if (isAt(posting, cell, kind, first, second) && meets(posting.label!, query)) report(posting, visitor)
+  private visitMet(cell: number, hash: number, query: QueryTerms, visitor: MatchVisitor): void {
+    for (let posting = this.postings.at(hash); posting; posting = posting.next) {
+      if (posting.cell === cell && posting.text !== '' && meets(posting, query)) posting.visit(visitor)
     }
   }
 
-  private visitPlace(cell: number, kind: PlaceKind, first: number, visitor: MatchVisitor): void {
-    let posting = this.postings.listAt(cell, kind, first, NOTHING)
+  private visitOther(cell: number, kind: PostingKind, number: number, visitor: MatchVisitor): void {
+    const hash = hashOf(cell, shelfOf(kind), number, NOTHING)
+    let posting = this.postings.at(hash)
+    if (!posting) return
+    const run = number === NOTHING ? '' : termRun([number])
     for (; posting; posting = posting.next) {
-      if (isAt(posting, cell, kind, first, NOTHING)) report(posting, visitor)
+      if (posting.cell === cell && posting.kind === kind && posting.run === run) posting.visit(visitor)
     }
   }
 
   /** The two terms of a keyword that fewest keywords use, the lower number first; a keyword of one term has no second. */
-  private anchorOf({ terms }: Keyword): readonly [number, number] {
+  private anchorOf(terms: readonly number[]): readonly [number, number] {
     const distinct = [...new Set(terms)]
     const usesOf = (term: number): number => this.termUses[term] ?? 0
     const [rarest, second = NOTHING] = distinct.toSorted((a, b) => usesOf(a) - usesOf(b) || a - b)
@@ -178,11 +176,37 @@ const isUntargeted = (targeting: CampaignState['targeting']): boolean =>
   targeting.categories.length === 0 &&
   targeting.items.length === 0
 
+const NOTHING = -1
+const EXACT_SHELF = 0
+const WORDS_SHELF = 1
+/** What is looked up together has one number. */
+const SHELVES: Readonly<Record<PostingKind, number>> = {
+  exact: EXACT_SHELF,
+  phrase: WORDS_SHELF,
+  broad: WORDS_SHELF,
+  category: 2,
+  item: 3,
+  anything: 4,
+}
+const shelfOf = (kind: PostingKind): number => SHELVES[kind]
+
 /** One number for terms in a row; the few runs that share it are told apart when they are met. */
-function runHash(terms: readonly number[]): number {
-  let hash = terms.length
-  for (const term of terms) hash = (Math.imul(hash, 31) + term) | 0
+function runHash(run: TermRun): number {
+  let hash = run.length
+  for (let i = 0; i < run.length; i++) hash = (Math.imul(hash, 31) + run.charCodeAt(i)) | 0
   return hash
+}
+
+/** Four integers mixed into 32 bits (the finaliser of MurmurHash3 after each), which the table holds without boxing them. */
+function hashOf(cell: number, shelf: number, first: number, second: number): number {
+  return mix(Math.imul(mix(mix(cell * 8 + shelf) ^ first), 31) ^ second)
+}
+
+function mix(value: number): number {
+  let hash = value | 0
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
 }
 
 function numbersOf(names: Iterable<string>, known: Names): readonly number[] {
@@ -192,9 +216,4 @@ function numbersOf(names: Iterable<string>, known: Names): readonly number[] {
     if (number !== undefined) numbers.push(number)
   }
   return numbers
-}
-
-function report(posting: Posting<Keyword>, visitor: MatchVisitor): void {
-  const keyword = posting.label?.text ?? ''
-  for (const campaign of posting.campaigns) visitor(campaign, keyword)
 }

@@ -86,7 +86,7 @@ function timesOf(index: AdIndex): number[] {
         multiplierOf: () => 1,
         relevanceOf: relevance,
         capped: NOTHING_CAPPED,
-        maxCandidates: MATCHING,
+        maxCandidates: MATCHING + 1,
       },
       new DropLedger(false),
     )

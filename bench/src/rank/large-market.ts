@@ -34,7 +34,8 @@ export function* changesOfLargeMarket({
   const word = (): string => words[Math.floor(random() ** 3 * VOCABULARY)]!
   const keyword = (count: number): string => {
     const text = Array.from({ length: count }, word)
-    return COMMON_WORDS.every((common) => text.includes(common)) ? keyword(count) : text.join(' ')
+    const isMet = COMMON_WORDS.every((common) => text.includes(common))
+    return isMet || new Set(text).size < count ? keyword(count) : text.join(' ')
   }
   let sequence = 0
   const at = '2026-01-01T00:00:00.000Z'
