@@ -26,5 +26,6 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 8080
-ENTRYPOINT ["node", "/app/dist/endcap/bin/endcap.js"]
+# With a million ads in memory each collection of young garbage takes milliseconds: more room for it makes them rare.
+ENTRYPOINT ["node", "--max-semi-space-size=64", "/app/dist/endcap/bin/endcap.js"]
 CMD ["--help"]

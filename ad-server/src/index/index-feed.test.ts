@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TOPICS } from '@endcap/contracts'
+import { DEFAULT_RULES_STATE, TOPICS } from '@endcap/contracts'
 import type { EventLog } from '@endcap/platform/event-log'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -43,6 +43,21 @@ describe('the index feed', () => {
     expect(await firstListing()).toBe('S2')
     await ads.change(keyChange('key_s', KEYS.serve, ['serve'], true))
     expect(await firstListing()).toBe(401)
+  })
+
+  it('takes a hundred campaigns and new rules in within a second', async () => {
+    ads = await startAdServer()
+    const campaigns = Array.from({ length: 100 }, (_, i) => campaignChange(`cmp_x${i}`, 'm2', ['S2']))
+    const startedAt = performance.now()
+    await ads.change(...campaigns, {
+      kind: 'rules',
+      id: 'rules',
+      state: { ...DEFAULT_RULES_STATE, blocked: { merchants: ['m1'], categories: [], terms: [] } },
+    })
+    expect(await firstListing()).toBe('S2')
+    expect(performance.now() - startedAt).toBeLessThan(1000)
+    ads = await ads.restart({ log: awayLog(ads.log) })
+    expect(await firstListing(), 'the copy on disk holds the rules too').toBe('S2')
   })
 
   it('goes on from the copy on disk after a restart, with what came since', async () => {
