@@ -1,4 +1,4 @@
-// `npm run bench rank|ingest|bill [-- --options]`: measurements as JSON lines on stdout, each a ratio to something measured in the same run.
+// `npm run bench rank|index|ingest|bill [-- --options]`: measurements as JSON lines on stdout, each a ratio to something measured in the same run.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -25,7 +25,6 @@ import { createFeatureBuffers } from './serve/3-predict/feature-buffers.js'
 import { createFrequencyCaps } from './serve/frequency-caps.js'
 import { createIdentityHasher } from './serve/identity-hasher.js'
 import { createRandomPool } from './serve/random-pool.js'
-import { DEFAULT_RULES, type ServingRules } from './serve/rules.js'
 import { createServe } from './serve/serve.js'
 import type { Timings } from './serve/timings.js'
 import { createTrack } from './track/track.js'
@@ -51,7 +50,6 @@ export interface AdServerDeps {
   readonly dataDir: string
   readonly logger: Logger
   readonly registry: Registry
-  readonly rules?: Partial<ServingRules>
   /** How long a model may take before smoothed rates stand in for it. Default 50 ms. */
   readonly predictTimeoutMs?: number
   /** Told how long each step of a request took. */
@@ -106,7 +104,6 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     seal: { sealer, randomBytes: createRandomPool(deps.randomBytes) },
     sink,
     hashIdentity: createIdentityHasher(identityKey),
-    rules: { ...DEFAULT_RULES, ...deps.rules },
     clock,
     ids,
     random: deps.random,

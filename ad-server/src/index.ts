@@ -1,3 +1,5 @@
+export { Accounts } from './budgets/accounts.js'
+export { remainingOf } from './budgets/remaining.js'
 export {
   AuctionCaseError,
   type CaseOutcome,
@@ -7,7 +9,13 @@ export {
 } from './cases/run-case.js'
 export { type AdServer, type AdServerDeps, createAdServer } from './create-ad-server.js'
 export { AdIndex } from './index/ad-index.js'
-export { DROP_REASONS, type DropReason } from './serve/drop-reasons.js'
-export { DEFAULT_RULES, type ServingRules } from './serve/rules.js'
+export { readChange } from './index/index-feed.js'
+export { retrieve } from './serve/1-retrieve/retrieve.js'
+export { filter } from './serve/2-filter/filter.js'
+export { createZoneClock } from './serve/2-filter/zone-clock.js'
+export { sellSlots } from './serve/4-auction/sell-slots.js'
+export { createQueryReader } from './serve/ad-request.js'
+export { DROP_REASONS, DropLedger, type DropReason } from './serve/drop-reasons.js'
+export { NOTHING_CAPPED } from './serve/frequency-caps.js'
 export { DEGRADED, type Degraded } from './serve/serve.js'
 export { STEPS, type Step, type Timings } from './serve/timings.js'

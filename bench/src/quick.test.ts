@@ -22,42 +22,52 @@ const numbers = (...names: string[]) => Object.fromEntries(names.map((name) => [
 const STEPS = ['parse', 'retrieve', 'filter', 'features', 'predict', 'auction', 'seal', 'log', 'serialise']
 
 describe('the rank bench', () => {
+  it('prints the cost of a whole answer against its floor and the share of each step', PATIENT, async () => {
+    const [cpu, steps, ...more] = await run('rank', 'cpu', 'steps', '--quick')
+    expect(more).toEqual([])
+    expect(cpu).toMatchObject({
+      bench: 'rank',
+      organic: 100,
+      matchingAds: 50,
+      slots: 24,
+      modelVersion: 'mdl_bench',
+      ...numbers(
+        'cpuMicrosPerRequest',
+        'echoCpuMicros',
+        'modelCpuMicros',
+        'ratio',
+        'ratioLeast',
+        'ratioMost',
+      ),
+      ...numbers('sponsored', 'p50Ms', 'p99Ms'),
+    })
+    expect(cpu!.ratio).toBeGreaterThan(0)
+    expect(steps).toMatchObject({
+      bench: 'rank.steps',
+      micros: numbers(...STEPS),
+      share: numbers(...STEPS),
+    })
+    const shares = Object.values(steps!.share as Record<string, number>)
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1)
+  })
+})
+
+describe('the index bench', () => {
   it(
-    'prints the cost of a whole answer against its floor, the share of each step and a large index',
+    'prints memory, build time and latencies of indexes of two sizes, and their ratio',
     PATIENT,
     async () => {
-      const [cpu, steps, index, ...more] = await run('rank', 'cpu', 'steps', 'index', '--quick')
+      const [few, many, alone, ratio, ...more] = await run('index', '--quick')
       expect(more).toEqual([])
-      expect(cpu).toMatchObject({
-        bench: 'rank',
-        organic: 100,
-        matchingAds: 50,
-        slots: 24,
-        modelVersion: 'mdl_bench',
-        ...numbers(
-          'cpuMicrosPerRequest',
-          'echoCpuMicros',
-          'modelCpuMicros',
-          'ratio',
-          'ratioLeast',
-          'ratioMost',
-        ),
-        ...numbers('sponsored', 'p50Ms', 'p99Ms'),
-      })
-      expect(cpu!.ratio).toBeGreaterThan(0)
-      expect(steps).toMatchObject({
-        bench: 'rank.steps',
-        micros: numbers(...STEPS),
-        share: numbers(...STEPS),
-      })
-      const shares = Object.values(steps!.share as Record<string, number>)
-      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1)
-      expect(index).toMatchObject({
-        bench: 'rank.index',
-        ads: 10_000,
-        ...numbers('heapMiB', 'rssMiB', 'retrieve50P50Micros', 'retrieve50P99Micros', 'retrieve500P50Micros'),
-        ...numbers('retrieve500P99Micros'),
-      })
+      const measured = numbers('rssMiB', 'heapAndExternalMiB', 'buildSeconds', 'p50Ms', 'p99Ms')
+      for (const [line, ads, adsPerCampaign] of [
+        [few, 2000, 5],
+        [many, 20_000, 5],
+        [alone, 20_000, 1],
+      ] as const) {
+        expect(line).toMatchObject({ bench: 'index', ads, adsPerCampaign, matchingAds: 500, ...measured })
+      }
+      expect(ratio).toMatchObject({ bench: 'index.ratio', ads: [2000, 20_000], ...numbers('p50', 'p99') })
     },
   )
 })

@@ -1,7 +1,7 @@
 /**
  * What a rank request costs. One line of JSON each: CPU per request against the floor (a bare echo of the same bodies and a raw run of
- * the same batch), the share of each step, latencies alone and beside ingest, reports and training, and an index of 100,000 ads.
- * `cpu`, `steps`, `index`, `busy`: only these parts. `--quick`: smaller and shorter, to see that it runs.
+ * the same batch), the share of each step, and latencies alone and beside ingest, reports and training.
+ * `cpu`, `steps`, `busy`: only these parts. `--quick`: smaller and shorter, to see that it runs.
  */
 import { request } from 'undici'
 import { measureBusyHost } from './rank/busy-host.js'
@@ -26,7 +26,6 @@ const bodies = createBenchMarket(size).requests.map((body) => JSON.stringify(bod
 const parts = {
   cpu: measureCpu,
   steps: measureSteps,
-  index: measureIndex,
   busy: () => measureBusyHost({ quick }),
 }
 const asked = Object.keys(parts).filter((part) => process.argv.includes(part))
@@ -131,15 +130,6 @@ async function measureSteps(): Promise<void> {
     micros: Object.fromEntries(steps.map(([step, micros]) => [step, rounded(micros / TIMED)])),
     share: Object.fromEntries(steps.map(([step, micros]) => [step, rounded(micros / sum)])),
   })
-}
-
-async function measureIndex(): Promise<void> {
-  const index = startChild('index-process', {
-    ads: quick ? 10_000 : 100_000,
-    lookups: quick ? 1000 : 20_000,
-  })
-  report('rank.index', await index.call<Record<string, unknown>>('measure'))
-  await index.close()
 }
 
 function rounded(value: number): number {

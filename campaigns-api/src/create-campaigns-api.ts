@@ -13,6 +13,7 @@ import { getListing } from './routes/get-listing/route.js'
 import { getListings } from './routes/get-listings/route.js'
 import { getMerchant } from './routes/get-merchant/route.js'
 import { getMerchants } from './routes/get-merchants/route.js'
+import { getRules } from './routes/get-rules/route.js'
 import { getWallet } from './routes/get-wallet/route.js'
 import { patchCampaign } from './routes/patch-campaign/route.js'
 import { patchMerchant } from './routes/patch-merchant/route.js'
@@ -23,6 +24,7 @@ import { postKeys } from './routes/post-keys/route.js'
 import { postMerchants } from './routes/post-merchants/route.js'
 import { postReportsQuery } from './routes/post-reports-query/route.js'
 import { putListingsRoute } from './routes/put-listings/route.js'
+import { putRules } from './routes/put-rules/route.js'
 
 const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postMerchants,
@@ -46,13 +48,15 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postKeys,
   getKeys,
   deleteKey,
+  getRules,
+  putRules,
   postReportsQuery,
   getAuction,
   getBidLandscape,
 ]
 
 /**
- * Merchants, wallets, listings, campaigns, API keys and reports over HTTP. Postgres holds their truth; what others must see
+ * Merchants, wallets, listings, campaigns, the operator's rules, API keys and reports over HTTP. Postgres holds their truth; what others must see
  * goes on the change feed in the same transaction. Nothing runs in the background.
  */
 export const createCampaignsApi = (deps: CampaignsApiDeps): Service => ({

@@ -127,6 +127,8 @@ export const interactionData = z.looseObject({
   device: z.string(),
   modelVersion: z.string(),
   customerHash: z.string().default(''),
+  /** The customer agreed to be recognised; absent: they did not say so. */
+  consented: z.boolean().optional(),
   /** How it came in: the pixel or redirect (`browser`), or a shop's server (`api`). */
   channel: z.enum(['browser', 'api']),
   client: z

@@ -45,6 +45,7 @@ const organic: SlotToken = {
 
 describe.each([
   ['a sponsored slot', token],
+  ['a slot made for somebody who agreed to be recognised', { ...token, consented: true }],
   ['an organic slot', organic],
 ])('the token of %s', (_, ofSlot) => {
   it('comes back as it was sealed, prices beyond 2^53 included', () => {

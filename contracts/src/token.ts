@@ -27,6 +27,8 @@ export interface SlotToken {
   readonly customerHash?: string | undefined
   /** The shopper refused to be recognised: nothing about them may be kept with an interaction. */
   readonly anonymous?: boolean | undefined
+  /** The shopper agreed to be recognised. Absent: they said neither yes nor no. */
+  readonly consented?: boolean | undefined
 }
 
 export interface TokenKey {
@@ -35,6 +37,10 @@ export interface TokenKey {
   /** 32 bytes. */
   readonly secret: Buffer
 }
+
+const SAID_NOTHING = 0
+const REFUSED = 1
+const CONSENTED = 2
 
 export type OpenedToken =
   | { readonly ok: true; readonly token: SlotToken }
@@ -52,6 +58,7 @@ export type PageFacts = Pick<
   | 'expiresAtMs'
   | 'customerHash'
   | 'anonymous'
+  | 'consented'
 >
 
 /** What a slot was sold for. */
@@ -201,7 +208,7 @@ function packPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string
   packing.integer(page.issuedAtMs)
   packing.integer(page.expiresAtMs)
   packing.text(page.customerHash ?? '')
-  packing.integer(page.anonymous ? 1 : 0)
+  packing.integer(page.anonymous ? REFUSED : page.consented ? CONSENTED : SAID_NOTHING)
   packing.integer(prices.length)
   for (const { position, pricing, priceMicros } of prices) {
     packing.integer(position)
@@ -226,7 +233,7 @@ function readPage(
     issuedAtMs: page.integer(),
     expiresAtMs: page.integer(),
     customerHash: page.text() || undefined,
-    anonymous: page.integer() === 1 || undefined,
+    ...readConsent(page.integer()),
     prices: Array.from({ length: page.integer() }, () => ({
       position: page.integer(),
       pricing: PRICINGS[page.integer()]!,
@@ -234,6 +241,11 @@ function readPage(
     })),
   }
 }
+
+const readConsent = (said: number): Pick<PageFacts, 'anonymous' | 'consented'> => ({
+  anonymous: said === REFUSED || undefined,
+  consented: said === CONSENTED || undefined,
+})
 
 function readListing(text: string) {
   const listing = createUnpacker(Buffer.from(text, 'base64url'))

@@ -42,11 +42,14 @@ describe('normaliseText', () => {
 
 describe('termsOf', () => {
   it.each([
-    ["Women's running shoes", ['women', 'run', 'shoe']],
+    ["Women's running shoes", ['woman', 'run', 'shoe']],
     ['T-shirt, size XL/XXL', ['t', 'shirt', 'size', 'xl', 'xxl']],
     ['跑步鞋', ['跑步', '鞋']],
     ['ランニングシューズ 靴', ['ランニング', 'シューズ', '靴']],
     ['Nike跑步鞋2024', ['nike', '跑步', '鞋', '2024']],
+    ['남성운동화', ['남성', '성운', '운동', '동화']],
+    ['나이키운동화를 2켤레', ['나이', '이키', '키운', '운동', '동화', '화를', '2', '켤레']],
+    ['รองเท้าวิ่ง', ['รองเท้า', 'วิ่ง']],
     ['!!! ---', []],
   ])('cuts %j into %j', (text, terms) => expect(termsOf(text)).toEqual(terms))
 
@@ -56,6 +59,28 @@ describe('termsOf', () => {
         expect(termsOf(normaliseText(text))).toEqual(termsOf(text))
       }),
     )
+  })
+
+  // A shop's keyword, and what shoppers write around it without a space.
+  it.each([
+    ['运动鞋', '男士运动鞋'],
+    ['蓝牙耳机', '无线蓝牙耳机推荐'],
+    ['連衣裙', '紅色連衣裙'],
+    ['ランニングシューズ', 'メンズランニングシューズ'],
+    ['自転車', '子供用自転車'],
+    ['운동화', '남성운동화추천'],
+    ['운동화', '운동화를'],
+    ['รองเท้าวิ่ง', 'รองเท้าวิ่งผู้ชาย'],
+  ])('finds the terms of %j in a row in %j', (keyword, query) => {
+    for (const segment of [undefined, segmentIntoBigrams]) {
+      expect(` ${termsOf(query, segment).join(' ')} `).toContain(` ${termsOf(keyword, segment).join(' ')} `)
+    }
+  })
+
+  it('finds the same terms in half and full width, with and without voicing marks of their own', () => {
+    expect(termsOf('ﾗﾝﾆﾝｸﾞｼｭｰｽﾞ')).toEqual(termsOf('ランニングシューズ'))
+    expect(termsOf('ＮＩＫＥ　Ａｉｒ')).toEqual(['nike', 'air'])
+    expect(termsOf('운동화'.normalize('NFD'))).toEqual(termsOf('운동화'))
   })
 
   it('falls back to pairs of characters where no dictionary is at hand', () => {
@@ -84,6 +109,14 @@ describe('stem', () => {
     [['fall', 'falling'], 'fall'],
     [['walk', 'walked', 'walking', 'walks'], 'walk'],
     [['paint', 'painted'], 'paint'],
+    [['hoodie', 'hoodies', 'hoody'], 'hoody'],
+    [['woman', 'women', 'womens'], 'woman'],
+    [['shelf', 'shelves'], 'shelf'],
+    [['lens', 'lenses'], 'lens'],
+    [['bus', 'buses'], 'bus'],
+    [['glove', 'gloves'], 'glove'],
+    [['potato', 'potatoes'], 'potato'],
+    [['shoe', 'shoes'], 'shoe'],
   ])('brings %j together', (words, root) => {
     for (const word of words) expect(stem(word)).toBe(root)
   })

@@ -34,8 +34,10 @@ const collapse = (text: string): string => text.replace(BLANKS, ' ').trim()
 
 const POSSESSIVE = /(\p{L})['’]s(?!\p{L})/gu
 const WORDS = /[\p{L}\p{N}\p{M}]+/gu
+/** Scripts without spaces between words, and Hangul, where compounds and particles are written onto the word. */
 const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー々]+/gu
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー々]+|\p{Script=Hangul}+/gu
+const HANGUL = /^\p{Script=Hangul}/u
 const ENGLISH_WORD = /^[a-z]{4,}$/
 
 /** Splits a run of a script without spaces into words. */
@@ -48,18 +50,23 @@ export const segmentIntoBigrams: Segment = (run) => {
   return characters.slice(1).map((character, index) => characters[index]! + character)
 }
 
-/** Words by the dictionary of ICU, or bigrams where Node was built without one. */
+/**
+ * Words by the dictionary of ICU, or bigrams where Node was built without one. ICU has no dictionary of Korean, so Hangul always
+ * becomes bigrams: 남성운동화 and 운동화를 hold those of 운동화.
+ */
 export const defaultSegment: Segment = createSegment()
 
 function createSegment(): Segment {
   if (typeof Intl.Segmenter !== 'function') return segmentIntoBigrams
   const segmenter = new Intl.Segmenter('ja', { granularity: 'word' })
-  return (run) => Array.from(segmenter.segment(run), (part) => part.segment)
+  return (run) =>
+    HANGUL.test(run) ? segmentIntoBigrams(run) : Array.from(segmenter.segment(run), (part) => part.segment)
 }
 
 /**
  * The terms of a text in order, repeats kept: normalised words without punctuation, English inflections reduced (`stem`), scripts
- * written without spaces cut by dictionary. Queries, keywords and titles must all come through here to match.
+ * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables. Queries, keywords and titles must all come
+ * through here to match.
  */
 export function termsOf(text: string, segment: Segment = defaultSegment): string[] {
   const terms: string[] = []
@@ -108,18 +115,55 @@ const WHOLE_WORDS: ReadonlySet<string> = new Set([
   'series',
   'species',
   'lens',
+  'canvas',
+  'atlas',
   'always',
+])
+
+/** Plurals that no rule makes, of what shops sell and whom they sell it to. */
+const IRREGULAR_PLURALS: ReadonlyMap<string, string> = new Map([
+  ['men', 'man'],
+  ['women', 'woman'],
+  ['children', 'child'],
+  ['feet', 'foot'],
+  ['teeth', 'tooth'],
+  ['mice', 'mouse'],
+  ['geese', 'goose'],
+  ['knives', 'knife'],
+  ['wives', 'wife'],
+  ['halves', 'half'],
+  ['calves', 'calf'],
+  ['wolves', 'wolf'],
+  ['leaves', 'leaf'],
+  ['loaves', 'loaf'],
+  ['shelves', 'shelf'],
+  ['scarves', 'scarf'],
+  ['hooves', 'hoof'],
+  ['buses', 'bus'],
+  ['gases', 'gas'],
+  ['lenses', 'lens'],
+  ['potatoes', 'potato'],
+  ['tomatoes', 'tomato'],
+  ['mangoes', 'mango'],
+  ['heroes', 'hero'],
 ])
 
 /**
  * Light English stemming; other words pass unchanged. In this order:
+ * plurals that no rule makes are looked up (women → woman, shelves → shelf, lenses → lens);
  * plural: -ies → -y, -sses/-shes/-ches/-xes/-zzes lose -es, other -s is dropped unless after s, u or i (dress, bus, tennis stay);
+ * -ie at the end of what is left is written -y, so that hoodie and hoodies meet;
  * then -ing and -ed are dropped when at least three letters with a vowel are left: a doubled consonant is halved (running → run),
  * a short stem gets its e back (hiking → hike, cycling → cycle). Words in which that is wrong are listed in WHOLE_WORDS.
  */
 export function stem(word: string): string {
+  const irregular = IRREGULAR_PLURALS.get(word)
+  if (irregular !== undefined) return irregular
   if (!ENGLISH_WORD.test(word) || WHOLE_WORDS.has(word)) return word
   const singular = withoutPlural(word)
+  // mens, womens: how shoppers write the possessive.
+  const twice = IRREGULAR_PLURALS.get(singular)
+  if (twice !== undefined) return twice
   if (WHOLE_WORDS.has(singular)) return singular
   if (singular.endsWith('ing')) return withoutEnding(singular, 3)
   // -eed is a root (seed, speed), not a past tense.
@@ -129,6 +173,7 @@ export function stem(word: string): string {
 
 function withoutPlural(word: string): string {
   if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`
+  if (word.length > 4 && word.endsWith('ie')) return `${word.slice(0, -2)}y`
   if (/(?:ss|sh|ch|x|zz)es$/.test(word)) return word.slice(0, -2)
   if (word.endsWith('s') && !/[sui]s$/.test(word)) return word.slice(0, -1)
   return word

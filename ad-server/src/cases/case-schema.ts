@@ -18,6 +18,7 @@ import {
   PRICINGS,
   placementName,
   positiveMoney,
+  putRulesBody,
   rankBody,
   targeting,
   timeZone,
@@ -45,6 +46,8 @@ const rules = z.strictObject({
   relevanceFloor: z.number().min(0).max(1).default(0),
   /** How clicks fall from slot to slot, best first; only the VCG price depends on it. Absent: by position. */
   positionEffects: z.array(z.number().positive().max(1)).max(100).optional(),
+  /** As in `PUT /v1/rules`. */
+  blocked: putRulesBody.shape.blocked.optional(),
 })
 
 const caseCampaign = z.strictObject({

@@ -1,4 +1,4 @@
-import { createRulebook, effectiveBid, type Rulebook, runAuction } from '@endcap/auction'
+import { effectiveBid, runAuction } from '@endcap/auction'
 import {
   type CampaignState,
   DEFAULT_RULES_STATE,
@@ -12,19 +12,22 @@ import {
   type Micros,
   type Pricing,
   parseMoney,
+  RULES_ID,
+  type RulesState,
 } from '@endcap/contracts'
 import { relevance } from '@endcap/ranking'
 import { layOutPage } from '../domain/page.js'
-import { AdIndex } from '../index/ad-index.js'
+import { AdIndex, type IndexedCampaign } from '../index/ad-index.js'
 import { retrieve } from '../serve/1-retrieve/retrieve.js'
-import { filter, type Remaining } from '../serve/2-filter/filter.js'
+import { filter, isOutOfRadius, type Remaining } from '../serve/2-filter/filter.js'
 import { createZoneClock } from '../serve/2-filter/zone-clock.js'
 import { bidInputsOf } from '../serve/4-auction/sell-slots.js'
 import { pageEnded } from '../serve/5-respond/auction-event.js'
 import { explainAuction } from '../serve/5-respond/explain.js'
-import { createQueryReader } from '../serve/ad-request.js'
+import { type AdRequest, createQueryReader } from '../serve/ad-request.js'
 import type { Candidate } from '../serve/candidate.js'
-import { DropLedger } from '../serve/drop-reasons.js'
+import { DropLedger, type DropReason } from '../serve/drop-reasons.js'
+import { type Capped, NOTHING_CAPPED } from '../serve/frequency-caps.js'
 import { type AuctionCase, auctionCase, type CaseCampaign, type CaseListing } from './case-schema.js'
 import { differencesOf } from './differences.js'
 
@@ -83,13 +86,14 @@ export function runAuctionCase(json: unknown): CaseResult {
     items: found.request.organic.map(({ listingId }) => listingId),
     allowed: found.request.listings && new Set(found.request.listings),
     customerHash: '',
+    consented: false,
   }
   const drops = new DropLedger(true, Number.POSITIVE_INFINITY)
   const matches = retrieve(index, request)
   const matched = new Set(matches.map(({ campaign }) => campaign.id))
   for (const campaign of index.campaigns()) {
     if (matched.has(campaign.id)) continue
-    drops.addAll(campaign.state.status === 'active' ? 'targeting' : 'campaign_not_active', campaign)
+    drops.addAll(unmetReason(campaign, request), campaign)
   }
   const candidates = filter(
     matches,
@@ -101,15 +105,14 @@ export function runAuctionCase(json: unknown): CaseResult {
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
-      isCapped: (campaign) => isCapped(campaigns.get(campaign.id)!, found.request),
-      relevanceFloor: found.rules.relevanceFloor,
+      capped: cappedOf(found),
       maxCandidates: MAX_CANDIDATES,
     },
     drops,
   )
   predictFromCase(candidates, found)
   const { sponsored, total } = found.request.slots
-  const rules = rulebookOf(found).inForce(context.placement, context.categories)
+  const rules = index.rulebook.inForce(context.placement, context.categories)
   setBids(candidates, campaigns)
   const { winners, losers } = runAuction(found.auctionId, candidates, sponsored.length, rules)
   const shown = shownPositions(
@@ -158,28 +161,21 @@ function setBids(candidates: readonly Candidate[], campaigns: ReadonlyMap<string
 const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined =>
   ads.find((ad) => ad.listingId === listingId)?.bid
 
-const rulebookOf = ({ rules }: AuctionCase): Rulebook =>
-  createRulebook({
-    ...DEFAULT_RULES_STATE,
-    reserves: rules.reserves.map(({ name, placement, category, reserve, reserveCpm }) => ({
-      name,
-      placement: placement ?? null,
-      category: category ?? null,
-      reserveMicros: parseMoney(reserve).toString(),
-      reserveCpmMicros: parseMoney(reserveCpm).toString(),
-    })),
-    reserveMicros: parseMoney(rules.reserve).toString(),
-    reserveCpmMicros: parseMoney(rules.reserveCpm).toString(),
-    squashing: rules.squashing,
-    maxPerMerchant: rules.maxPerMerchant,
-  })
-
-/** Whether the customer has seen a campaign often enough; nobody is remembered without consent. */
-function isCapped({ frequencyCap, seen }: CaseCampaign, { customer }: AuctionCase['request']): boolean {
-  if (!frequencyCap || customer?.id === undefined || customer.consent === false) return false
-  return (['hour', 'day', 'week'] as const).some(
-    (window) => (seen[window] ?? 0) >= (frequencyCap[window] ?? Number.POSITIVE_INFINITY),
+/** What the customer has seen often enough; nobody is remembered without consent. */
+function cappedOf({ campaigns, request: { customer } }: AuctionCase): Capped {
+  if (customer?.id === undefined || customer.consent !== true) return NOTHING_CAPPED
+  const capped = campaigns.filter(({ frequencyCap, seen }) =>
+    (['hour', 'day', 'week'] as const).some(
+      (window) => (seen[window] ?? 0) >= (frequencyCap?.[window] ?? Number.POSITIVE_INFINITY),
+    ),
   )
+  return { ...NOTHING_CAPPED, campaigns: new Set(capped.map(({ id }) => id)) }
+}
+
+/** Why retrieval does not give a campaign; serving never looks at those. */
+function unmetReason(campaign: IndexedCampaign, request: Pick<AdRequest, 'location'>): DropReason {
+  if (!campaign.active) return 'campaign_not_active'
+  return isOutOfRadius(campaign, request) ? 'out_of_radius' : 'targeting'
 }
 
 /** The positions at which winners are shown, on a page with the case's organic results. */
@@ -284,10 +280,11 @@ function assertConsistent({ campaigns, listings, rules, request }: AuctionCase):
 }
 
 /** The case as the index would hold it had it come through the change feed. */
-function indexOf({ campaigns, listings }: AuctionCase): AdIndex {
+function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
   const index = new AdIndex()
   let last = 0n
   const sequence = (): string => (++last).toString()
+  index.apply({ kind: 'rules', id: RULES_ID, sequence: sequence(), state: rulesStateOf(rules) })
   const states = new Map<string, ListingState>()
   for (const listing of listings)
     states.set(listing.id, listingStateOf(listing, listing.merchantId ?? '', 'EUR'))
@@ -312,6 +309,23 @@ function indexOf({ campaigns, listings }: AuctionCase): AdIndex {
   }
   return index
 }
+
+const rulesStateOf = (rules: AuctionCase['rules']): RulesState => ({
+  ...DEFAULT_RULES_STATE,
+  reserves: rules.reserves.map(({ name, placement, category, reserve, reserveCpm }) => ({
+    name,
+    placement: placement ?? null,
+    category: category ?? null,
+    reserveMicros: parseMoney(reserve).toString(),
+    reserveCpmMicros: parseMoney(reserveCpm).toString(),
+  })),
+  reserveMicros: parseMoney(rules.reserve).toString(),
+  reserveCpmMicros: parseMoney(rules.reserveCpm).toString(),
+  squashing: rules.squashing,
+  maxPerMerchant: rules.maxPerMerchant,
+  relevanceFloor: rules.relevanceFloor,
+  ...(rules.blocked && { blocked: rules.blocked }),
+})
 
 function listingStateOf(listing: CaseListing, merchantId: string, currency: string): ListingState {
   return {

@@ -3,7 +3,7 @@ export interface Point {
   readonly lng: number
 }
 
-const EARTH_RADIUS_KM = 6371.0088
+export const EARTH_RADIUS_KM = 6371.0088
 const RADIANS = Math.PI / 180
 
 /** Great-circle distance in kilometres on a sphere of the Earth's mean radius (haversine). */

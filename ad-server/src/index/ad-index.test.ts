@@ -1,15 +1,29 @@
-import { type CampaignState, type ChangeData, NO_TARGETING } from '@endcap/contracts'
+import { type CampaignState, type ChangeData, DEFAULT_RULES_STATE, NO_TARGETING } from '@endcap/contracts'
 import { termsOf } from '@endcap/ranking'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { distanceKm, type Point } from '../domain/geo.js'
+import { isOutOfRadius } from '../serve/2-filter/filter.js'
 import { campaignState } from '../test-support/ad-server-harness.js'
 import { AdIndex } from './ad-index.js'
-import { containsRun } from './keyword-index.js'
 
 const apply = (index: AdIndex, state: CampaignState, sequence: number): boolean =>
   index.apply({ kind: 'campaign', id: state.id, sequence: String(sequence), state } as ChangeData)
 
+const EVERY = { terms: [], categories: [], items: [], location: undefined }
 const words = ['red', 'blue', 'shoe', 'hat', 'run']
+const paths = ['a', 'a/x', 'a/x/y', 'ab', 'b']
+const path = fc.constantFrom(...paths)
+/** A few towns, some near each other: near enough for small circles to meet in one cell and not in another. */
+const towns = [
+  { lat: 52.52, lng: 13.4 },
+  { lat: 52.53, lng: 13.41 },
+  { lat: 52.4, lng: 13.06 },
+  { lat: -33.9, lng: 151.2 },
+  { lat: 65, lng: 179.99 },
+  { lat: 65, lng: -179.99 },
+]
+const town = fc.constantFrom(...towns)
 const phrase = fc
   .array(fc.constantFrom(...words), { minLength: 1, maxLength: 3 })
   .map((terms) => terms.join(' '))
@@ -20,9 +34,12 @@ const keyword = fc.record({
 })
 const targeting = fc.record({
   keywords: fc.array(keyword, { maxLength: 4 }),
-  categories: fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 }),
+  categories: fc.array(path, { maxLength: 2 }),
   items: fc.array(fc.constantFrom('x', 'y'), { maxLength: 2 }),
-  locations: fc.constant<CampaignState['targeting']['locations']>([]),
+  locations: fc.array(
+    fc.tuple(town, fc.constantFrom(1, 5, 100, 9000)).map(([at, radiusKm]) => ({ ...at, radiusKm })),
+    { maxLength: 2 },
+  ),
 })
 const change = fc.record({
   id: fc.integer({ min: 0, max: 5 }),
@@ -32,17 +49,21 @@ const change = fc.record({
 })
 const query = fc.record({
   text: fc.array(fc.constantFrom(...words), { maxLength: 5 }).map((terms) => terms.join(' ')),
-  categories: fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 2 }),
+  categories: fc.array(fc.constantFrom(...paths, 'c'), { maxLength: 2 }),
   items: fc.array(fc.constantFrom('x', 'y', 'z'), { maxLength: 2 }),
+  location: fc.option(town, { nil: undefined }),
 })
 
 /** What retrieval means, by looking at every campaign. */
-function meets(state: CampaignState, ask: { text: string; categories: string[]; items: string[] }) {
+function meets(
+  state: CampaignState,
+  ask: { text: string; categories: string[]; items: string[]; location: Point | undefined },
+) {
   const terms = termsOf(ask.text)
   const hit = (entry: { text: string; match: string }): boolean => {
     const wanted = termsOf(entry.text)
     if (entry.match === 'exact') return wanted.join(' ') === terms.join(' ')
-    if (entry.match === 'phrase') return containsRun(terms, wanted)
+    if (entry.match === 'phrase') return ` ${terms.join(' ')} `.includes(` ${wanted.join(' ')} `)
     return wanted.every((term) => terms.includes(term))
   }
   const positive = state.targeting.keywords.filter((entry) => !entry.negative)
@@ -52,8 +73,13 @@ function meets(state: CampaignState, ask: { text: string; categories: string[]; 
     matches:
       untargeted ||
       positive.some(hit) ||
-      categories.some((name) => ask.categories.includes(name)) ||
+      categories.some((name) => ask.categories.some((asked) => `${asked}/`.startsWith(`${name}/`))) ||
       items.some((name) => ask.items.includes(name)),
+    isNear:
+      state.targeting.locations.length === 0 ||
+      state.targeting.locations.some(
+        (place) => ask.location !== undefined && distanceKm(place, ask.location) <= place.radiusKm,
+      ),
     excluded: state.targeting.keywords.some((entry) => entry.negative && hit(entry)),
   }
 }
@@ -74,12 +100,16 @@ describe('the ad index', () => {
           if (isLater) latest.set(state.id, { sequence, state })
         }
         const found = index
-          .retrieve({ terms: termsOf(ask.text), categories: ask.categories, items: ask.items })
+          .retrieve({ ...ask, terms: termsOf(ask.text) })
+          // What is near enough to share a cell may still be too far away: the filter measures.
+          .filter(({ campaign }) => !isOutOfRadius(campaign, ask))
           .map(({ campaign, excluded }) => `${campaign.id}${excluded ? ' excluded' : ''}`)
         const expected = [...latest.values()].flatMap(({ state }) => {
           if (state.status === 'archived') return []
           const verdict = meets(state, ask)
-          return verdict.matches ? [`${state.id}${verdict.excluded ? ' excluded' : ''}`] : []
+          return verdict.matches && verdict.isNear
+            ? [`${state.id}${verdict.excluded ? ' excluded' : ''}`]
+            : []
         })
         expect(found.sort()).toEqual(expected.sort())
       }),
@@ -90,14 +120,50 @@ describe('the ad index', () => {
     const index = new AdIndex()
     const keywords = [{ text: 'Running Shoes', match: 'phrase' as const, negative: false }]
     apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
-    const [match] = index.retrieve({ terms: termsOf('red running shoe'), categories: [], items: [] })
+    const [match] = index.retrieve({ ...EVERY, terms: termsOf('red running shoe') })
     expect(match?.keyword).toBe('Running Shoes')
   })
   it('finds keywords of scripts without spaces', () => {
     const index = new AdIndex()
     const keywords = [{ text: '運動靴', match: 'phrase' as const, negative: false }]
     apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
-    expect(index.retrieve({ terms: termsOf('赤い運動靴'), categories: [], items: [] })).toHaveLength(1)
+    expect(index.retrieve({ ...EVERY, terms: termsOf('赤い運動靴') })).toHaveLength(1)
+  })
+  it('does not look at campaigns whose places are far away', () => {
+    const index = new AdIndex()
+    const at = (location: Point) => index.retrieve({ ...EVERY, location }).map(({ campaign }) => campaign.id)
+    const near = (lat: number, lng: number) => ({
+      targeting: { ...NO_TARGETING, locations: [{ lat, lng, radiusKm: 10 }] },
+    })
+    apply(index, campaignState('berlin', 'm', ['L'], near(52.52, 13.4)), 1)
+    apply(index, campaignState('sydney', 'm', ['L'], near(-33.9, 151.2)), 2)
+    expect(at({ lat: 52.5, lng: 13.4 })).toEqual(['berlin'])
+    expect(at({ lat: 53.55, lng: 9.99 })).toEqual([])
+    apply(index, campaignState('berlin', 'm', ['L'], near(53.55, 9.99)), 3)
+    expect(at({ lat: 52.5, lng: 13.4 })).toEqual([])
+    expect(at({ lat: 53.5, lng: 10 })).toEqual(['berlin'])
+    apply(index, campaignState('berlin', 'm', ['L'], { ...near(53.55, 9.99), status: 'archived' }), 4)
+    expect(at({ lat: 53.5, lng: 10 })).toEqual([])
+  })
+  it('gives back every change as it took it in, whatever it keeps of it', () => {
+    const index = new AdIndex()
+    const targeting = {
+      ...NO_TARGETING,
+      keywords: [
+        { text: '!!!', match: 'exact' as const, negative: false },
+        { text: 'Red Shoes', match: 'broad' as const, negative: true, from: 'a later version' },
+      ],
+      categories: ['a/b'],
+      listingRadiusKm: 3,
+    }
+    const state = campaignState('c1', 'm', ['L', 'M'], { targeting, frequencyCap: { day: 2 }, tags: ['new'] })
+    const rules = { ...DEFAULT_RULES_STATE, blocked: { merchants: ['m'], categories: [], terms: ['x'] } }
+    const changes = [
+      { kind: 'campaign', id: 'c1', sequence: '7', state },
+      { kind: 'rules', id: 'rules', sequence: '8', state: rules },
+    ] as ChangeData[]
+    for (const change of structuredClone(changes)) index.apply(change)
+    expect(JSON.parse(JSON.stringify([...index.dump()]))).toEqual(changes)
   })
   it('holds 100,000 ads and finds a handful of them at once', () => {
     const index = new AdIndex()
@@ -112,8 +178,6 @@ describe('the ad index', () => {
       )
     }
     expect(index.size.ads).toBe(100_000)
-    expect(index.retrieve({ terms: termsOf('shoe model7 red'), categories: ['c'], items: [] })).toHaveLength(
-      5,
-    )
+    expect(index.retrieve({ ...EVERY, terms: termsOf('shoe model7 red'), categories: ['c'] })).toHaveLength(5)
   })
 })

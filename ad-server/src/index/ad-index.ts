@@ -4,6 +4,7 @@ import {
   type CampaignState,
   type ChangeData,
   DEFAULT_RULES_STATE,
+  type ListingState,
   type MerchantState,
   type Pricing,
   printAd,
@@ -11,8 +12,13 @@ import {
   type RulesState,
 } from '@endcap/contracts'
 import { Accounts, type CampaignAccount, type WalletAccount } from '../budgets/accounts.js'
+import type { Point } from '../domain/geo.js'
+import { cellsOfCircle, EVERYWHERE } from '../domain/geo-cells.js'
+import { Blocklist } from './blocklist.js'
 import { IndexedListing } from './indexed-listing.js'
-import { KeywordIndex } from './keyword-index.js'
+import { Interned, plainState } from './interned.js'
+import { meets } from './keyword.js'
+import { type Filed, type RetrievalQuery, TargetingIndex } from './targeting-index.js'
 
 /** A campaign with what is read on every request already parsed. */
 export interface IndexedCampaign {
@@ -20,7 +26,7 @@ export interface IndexedCampaign {
   readonly slot: number
   readonly id: string
   readonly merchantId: string
-  readonly sequence: bigint
+  readonly sequence: number
   readonly state: CampaignState
   readonly pricing: Pricing
   readonly bidMicros: bigint
@@ -29,10 +35,13 @@ export interface IndexedCampaign {
   readonly startsAtMs: number
   readonly endsAtMs: number
   readonly active: boolean
-  /** undefined: at all times; likewise below: everywhere. */
+  /** undefined: at all times; likewise below: everywhere, on every device. */
   readonly dayparts: CampaignState['dayparts'] | undefined
   readonly placements: CampaignState['placements'] | undefined
+  readonly devices: readonly string[] | undefined
   readonly locations: CampaignState['targeting']['locations'] | undefined
+  /** How near a request must be to the listing itself. */
+  readonly listingRadiusKm: number | undefined
   readonly frequencyCap: CampaignState['frequencyCap']
   readonly merchant: MerchantEntry
   readonly ads: readonly IndexedAd[]
@@ -42,11 +51,15 @@ export interface IndexedCampaign {
 
 /** A merchant that somebody has named; its state follows when the change feed brings it. */
 export interface MerchantEntry {
-  readonly current: { readonly sequence: bigint; readonly state: MerchantState } | undefined
+  readonly id: string
+  readonly current: { readonly sequence: number; readonly state: MerchantState } | undefined
+  /** The operator keeps its ads from being shown. */
+  readonly blocked: boolean
 }
 
 /** A listing that somebody has named; it follows when the change feed brings it. */
 export interface ListingEntry {
+  readonly id: string
   readonly current: IndexedListing | undefined
 }
 
@@ -55,18 +68,21 @@ export class IndexedAd {
 
   constructor(
     readonly id: string,
-    private readonly campaign: Pick<CampaignState, 'id' | 'merchantId'>,
-    readonly listingId: string,
+    private readonly campaignId: string,
     readonly listing: ListingEntry,
     private readonly merchant: MerchantEntry,
   ) {}
 
+  get listingId(): string {
+    return this.listing.id
+  }
+
   /** As tokens carry it. */
   get printed(): string {
     this.inTokens ??= printAd({
-      campaignId: this.campaign.id,
+      campaignId: this.campaignId,
       adId: this.id,
-      merchantId: this.campaign.merchantId,
+      merchantId: this.merchant.id,
       currency: this.merchant.current?.state.currency ?? '',
     })
     return this.inTokens
@@ -75,17 +91,14 @@ export class IndexedAd {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-interface IndexedKey {
-  readonly sequence: bigint
-  readonly state: ApiKeyState
+/** What the index keeps of a campaign beside what requests read. */
+interface CampaignEntry extends IndexedCampaign {
+  readonly filed: Filed
 }
 
-export interface RetrievalQuery {
-  /** The query's terms in order, repeats kept. */
-  readonly terms: readonly string[]
-  readonly categories: readonly string[]
-  /** Listings that the request names: a campaign that targets one of them matches. */
-  readonly items: Iterable<string>
+interface IndexedKey {
+  readonly sequence: number
+  readonly state: ApiKeyState
 }
 
 export interface Match {
@@ -103,23 +116,23 @@ export interface Match {
 export class AdIndex {
   private readonly merchants = new Map<string, Mutable<MerchantEntry>>()
   private readonly listings = new Map<string, Mutable<ListingEntry>>()
-  private readonly campaignsById = new Map<string, IndexedCampaign>()
+  private readonly campaignsById = new Map<string, CampaignEntry>()
   private readonly keysByHash = new Map<string, IndexedKey>()
   private readonly keyHashById = new Map<string, string>()
 
-  private readonly slots: IndexedCampaign[] = []
-  private readonly keywords = new KeywordIndex()
-  private readonly byCategory = new Map<string, number[]>()
-  private readonly byItem = new Map<string, number[]>()
-  private readonly untargeted = new Set<number>()
+  private readonly slots: CampaignEntry[] = []
+  private readonly targeting = new TargetingIndex()
+  /** Campaigns whose cells follow from where their listings are, by listing. */
+  private readonly nearListing = new Map<ListingEntry, CampaignEntry[]>()
+  private readonly interned = new Interned()
 
   // One mark a campaign slot, so that a request collects each campaign once without a set of its own.
   private mark = 0
   private matchedAt = new Float64Array(64)
-  private excludedAt = new Float64Array(64)
 
-  private rulesEntry: { readonly sequence: bigint; readonly state: RulesState } | undefined
+  private rulesEntry: { readonly sequence: number; readonly state: RulesState } | undefined
   private currentRulebook = createRulebook(DEFAULT_RULES_STATE)
+  private blocked = new Blocklist(DEFAULT_RULES_STATE.blocked)
   private merchantCount = 0
   private listingCount = 0
   private adCount = 0
@@ -151,20 +164,21 @@ export class AdIndex {
 
   /** Takes in a change; false when the index already holds this one or a later one of the same entity. */
   apply(change: ChangeData): boolean {
-    const sequence = BigInt(change.sequence)
+    // Positions in an outbox: far below 2^53.
+    const sequence = Number(change.sequence)
     switch (change.kind) {
       case 'merchant': {
-        const entry = entryOf(this.merchants, change.id)
+        const entry = merchantEntryOf(this.merchants, change.id)
         if (isKnown(entry.current, sequence)) return false
         if (!entry.current) this.merchantCount++
         entry.current = { sequence, state: change.state }
         break
       }
       case 'listing': {
-        const entry = entryOf(this.listings, change.id)
+        const entry = listingEntryOf(this.listings, change.id)
         if (isKnown(entry.current, sequence)) return false
         if (!entry.current) this.listingCount++
-        entry.current = new IndexedListing(change.state, sequence)
+        this.replaceListing(entry, change.state, sequence)
         break
       }
       case 'campaign': {
@@ -175,8 +189,7 @@ export class AdIndex {
       }
       case 'rules': {
         if (isKnown(this.rulesEntry, sequence)) return false
-        this.rulesEntry = { sequence, state: change.state }
-        this.currentRulebook = createRulebook(change.state)
+        this.replaceRules(change.state, sequence)
         break
       }
       case 'api_key': {
@@ -202,6 +215,11 @@ export class AdIndex {
     return this.currentRulebook
   }
 
+  /** What the operator has blocked by category and term; a blocked merchant's entry says so itself. */
+  get blocklist(): Blocklist {
+    return this.blocked
+  }
+
   merchant(id: string): MerchantState | undefined {
     return this.merchants.get(id)?.current?.state
   }
@@ -225,31 +243,21 @@ export class AdIndex {
 
   /**
    * The campaigns that a request may show: those with a keyword, category or item that meets it, and those that name
-   * none of the three. Each once, in slot order within a kind. Whether they may serve now is the filter's question.
+   * none of the three; of campaigns with places, those that have one near the request. Each once. Whether they may serve now, and
+   * whether the place is near enough, is the filter's question.
    */
   retrieve(query: RetrievalQuery): Match[] {
     const mark = ++this.mark
-    const found: { slot: number; keyword: string }[] = []
-    const add = (slot: number, keyword: string): void => {
+    const matches: Match[] = []
+    const terms = this.targeting.read(query.terms)
+    this.targeting.visit(terms, query, (slot, keyword) => {
       if (this.matchedAt[slot] === mark) return
       this.matchedAt[slot] = mark
-      found.push({ slot, keyword })
-    }
-    this.keywords.visit(query.terms, (slot, keyword, negative) => {
-      if (negative) this.excludedAt[slot] = mark
-      else add(slot, keyword)
+      const campaign = this.slots[slot]!
+      const { negatives } = campaign.filed
+      const excluded = negatives.length > 0 && negatives.some((negative) => meets(negative, terms))
+      matches.push({ campaign, keyword, excluded })
     })
-    for (const category of query.categories) {
-      for (const slot of this.byCategory.get(category) ?? NO_SLOTS) add(slot, '')
-    }
-    if (this.byItem.size > 0) {
-      for (const item of query.items) for (const slot of this.byItem.get(item) ?? NO_SLOTS) add(slot, '')
-    }
-    for (const slot of this.untargeted) add(slot, '')
-    const matches: Match[] = []
-    for (const { slot, keyword } of found) {
-      matches.push({ campaign: this.slots[slot]!, keyword, excluded: this.excludedAt[slot] === mark })
-    }
     return matches
   }
 
@@ -263,7 +271,7 @@ export class AdIndex {
         yield { kind: 'listing', id, sequence: current.sequence.toString(), state: current.toState() }
     }
     for (const [id, { sequence, state }] of this.campaignsById) {
-      yield { kind: 'campaign', id, sequence: sequence.toString(), state }
+      yield { kind: 'campaign', id, sequence: sequence.toString(), state: plainState(state) }
     }
     if (this.rulesEntry) {
       const { sequence, state } = this.rulesEntry
@@ -274,18 +282,46 @@ export class AdIndex {
     }
   }
 
-  private replaceCampaign(known: IndexedCampaign | undefined, state: CampaignState, sequence: bigint): void {
+  private replaceListing(entry: Mutable<ListingEntry>, state: ListingState, sequence: number): void {
+    const before = entry.current
+    entry.current = new IndexedListing(state, sequence, {
+      id: entry.id,
+      merchantId: merchantEntryOf(this.merchants, state.merchantId).id,
+      categories: this.interned.texts(state.categories),
+    })
+    if (isSamePoint(before?.location, entry.current.location)) return
+    for (const campaign of this.nearListing.get(entry) ?? []) this.refile(campaign)
+  }
+
+  private replaceRules(state: RulesState, sequence: number): void {
+    for (const id of this.rules.blocked.merchants) merchantEntryOf(this.merchants, id).blocked = false
+    for (const id of state.blocked.merchants) merchantEntryOf(this.merchants, id).blocked = true
+    this.rulesEntry = { sequence, state }
+    this.currentRulebook = createRulebook(state)
+    this.blocked = new Blocklist(state.blocked)
+  }
+
+  private replaceCampaign(known: CampaignEntry | undefined, incoming: CampaignState, sequence: number): void {
     if (known) {
-      this.unfile(known)
-      this.adCount -= known.state.ads.length
+      this.targeting.unfile(known.slot, known.filed)
+      this.watchListings(known, false)
+      this.adCount -= known.ads.length
     }
     const slot = known?.slot ?? this.slots.length
     this.makeRoomFor(slot)
-    const merchant = entryOf(this.merchants, state.merchantId)
-    const campaign: IndexedCampaign = {
+    const merchant = merchantEntryOf(this.merchants, incoming.merchantId)
+    const ads = incoming.ads.map(
+      (ad) => new IndexedAd(ad.id, incoming.id, listingEntryOf(this.listings, ad.listingId), merchant),
+    )
+    // Archived is final: it can match nothing any more. It stays known by id, so that an older change cannot bring it back.
+    const cells = incoming.status === 'archived' ? NOWHERE : cellsOf(incoming.targeting, ads)
+    const filed = this.targeting.file(slot, incoming.targeting, cells)
+    const state = this.interned.campaign(incoming, merchant.id, ads)
+    const { targeting } = state
+    const campaign: CampaignEntry = {
       slot,
       id: state.id,
-      merchantId: state.merchantId,
+      merchantId: merchant.id,
       sequence,
       state,
       pricing: state.pricing,
@@ -297,85 +333,90 @@ export class AdIndex {
       active: state.status === 'active',
       dayparts: someOrNone(state.dayparts),
       placements: someOrNone(state.placements),
-      locations: someOrNone(state.targeting.locations),
+      devices: someOrNone(targeting.devices),
+      locations: someOrNone(targeting.locations),
+      listingRadiusKm: targeting.listingRadiusKm ?? undefined,
       frequencyCap: state.frequencyCap,
       merchant,
-      ads: state.ads.map(
-        ({ id, listingId }) =>
-          new IndexedAd(id, state, listingId, entryOf(this.listings, listingId), merchant),
-      ),
+      ads,
       account: this.accounts.campaign(state.id),
-      wallet: this.accounts.wallet(state.merchantId),
+      wallet: this.accounts.wallet(merchant.id),
+      filed,
     }
     this.slots[slot] = campaign
     this.campaignsById.set(state.id, campaign)
-    this.adCount += state.ads.length
-    // Archived is final: it can match nothing any more. It stays known by id, so that an older change cannot bring it back.
-    if (state.status !== 'archived') this.file(campaign)
+    this.adCount += ads.length
+    if (state.status !== 'archived') this.watchListings(campaign, true)
   }
 
-  private file({ slot, state: { targeting } }: IndexedCampaign): void {
-    for (const keyword of targeting.keywords) this.keywords.add(slot, keyword)
-    for (const category of new Set(targeting.categories)) addTo(this.byCategory, category, slot)
-    for (const item of new Set(targeting.items)) addTo(this.byItem, item, slot)
-    if (isUntargeted(targeting)) this.untargeted.add(slot)
+  /** Files a campaign anew whose listings are now somewhere else. */
+  private refile(campaign: CampaignEntry): void {
+    this.targeting.unfile(campaign.slot, campaign.filed)
+    const { targeting } = campaign.state
+    const mutable: Mutable<CampaignEntry> = campaign
+    mutable.filed = this.targeting.file(campaign.slot, targeting, cellsOf(targeting, campaign.ads))
   }
 
-  private unfile({ slot, state: { targeting } }: IndexedCampaign): void {
-    for (const keyword of targeting.keywords) this.keywords.remove(slot, keyword)
-    for (const category of targeting.categories) removeFrom(this.byCategory, category, slot)
-    for (const item of targeting.items) removeFrom(this.byItem, item, slot)
-    this.untargeted.delete(slot)
+  /** Begins or ends to file a campaign anew whenever one of its listings is somewhere else. */
+  private watchListings(campaign: CampaignEntry, begin: boolean): void {
+    if (campaign.listingRadiusKm === undefined || campaign.locations) return
+    for (const { listing } of campaign.ads) {
+      const watching = (this.nearListing.get(listing) ?? []).filter((other) => other !== campaign)
+      if (begin) watching.push(campaign)
+      if (watching.length > 0) this.nearListing.set(listing, watching)
+      else this.nearListing.delete(listing)
+    }
   }
 
   private makeRoomFor(slot: number): void {
     if (slot < this.matchedAt.length) return
     this.matchedAt = grown(this.matchedAt, slot)
-    this.excludedAt = grown(this.excludedAt, slot)
   }
 }
 
-const NO_SLOTS: readonly number[] = []
+const NOWHERE: readonly number[] = []
+const PLACELESS: readonly number[] = [EVERYWHERE]
+
+/**
+ * The cells that hold all places where a campaign may be shown: around its own places, else around those of its listings that are
+ * known and somewhere. The filter then measures the distance.
+ */
+function cellsOf(targeting: CampaignState['targeting'], ads: readonly IndexedAd[]): readonly number[] {
+  const { locations, listingRadiusKm } = targeting
+  if (locations.length > 0) return [...new Set(locations.flatMap(cellsOfCircle))]
+  if (listingRadiusKm === null) return PLACELESS
+  const places = ads.flatMap(({ listing }) => listing.current?.location ?? [])
+  return [...new Set(places.flatMap((place) => cellsOfCircle({ ...place, radiusKm: listingRadiusKm })))]
+}
+
+const isSamePoint = (a: Point | undefined, b: Point | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.lat === b.lat && a.lng === b.lng)
 
 const someOrNone = <T>(items: T[]): T[] | undefined => (items.length > 0 ? items : undefined)
 
-function entryOf<T>(
-  entries: Map<string, { current: T | undefined }>,
-  id: string,
-): { current: T | undefined } {
+function merchantEntryOf(entries: Map<string, Mutable<MerchantEntry>>, id: string): Mutable<MerchantEntry> {
   let entry = entries.get(id)
   if (!entry) {
-    entry = { current: undefined }
+    entry = { id, current: undefined, blocked: false }
     entries.set(id, entry)
   }
   return entry
 }
 
-const isKnown = (known: { readonly sequence: bigint } | undefined, sequence: bigint): boolean =>
-  known !== undefined && known.sequence >= sequence
+function listingEntryOf(entries: Map<string, Mutable<ListingEntry>>, id: string): Mutable<ListingEntry> {
+  let entry = entries.get(id)
+  if (!entry) {
+    entry = { id, current: undefined }
+    entries.set(id, entry)
+  }
+  return entry
+}
 
-/** Negative keywords exclude; they do not make a campaign match less than everything. */
-const isUntargeted = (targeting: CampaignState['targeting']): boolean =>
-  targeting.keywords.every((keyword) => keyword.negative) &&
-  targeting.categories.length === 0 &&
-  targeting.items.length === 0
+const isKnown = (known: { readonly sequence: number } | undefined, sequence: number): boolean =>
+  known !== undefined && known.sequence >= sequence
 
 function grown(marks: Float64Array<ArrayBuffer>, slot: number): Float64Array<ArrayBuffer> {
   const larger = new Float64Array(Math.max(marks.length * 2, slot + 1))
   larger.set(marks)
   return larger
-}
-
-function addTo(shelf: Map<string, number[]>, key: string, slot: number): void {
-  const slots = shelf.get(key)
-  if (!slots) shelf.set(key, [slot])
-  else slots.push(slot)
-}
-
-function removeFrom(shelf: Map<string, number[]>, key: string, slot: number): void {
-  const slots = shelf.get(key)
-  const at = slots?.indexOf(slot) ?? -1
-  if (!slots || at < 0) return
-  slots.splice(at, 1)
-  if (slots.length === 0) shelf.delete(key)
 }

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TOPICS } from '@endcap/contracts'
+import { DEFAULT_RULES_STATE, TOPICS } from '@endcap/contracts'
 import type { EventLog } from '@endcap/platform/event-log'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -45,6 +45,21 @@ describe('the index feed', () => {
     expect(await firstListing()).toBe(401)
   })
 
+  it('takes a hundred campaigns and new rules in within a second', async () => {
+    ads = await startAdServer()
+    const campaigns = Array.from({ length: 100 }, (_, i) => campaignChange(`cmp_x${i}`, 'm2', ['S2']))
+    const startedAt = performance.now()
+    await ads.change(...campaigns, {
+      kind: 'rules',
+      id: 'rules',
+      state: { ...DEFAULT_RULES_STATE, blocked: { merchants: ['m1'], categories: [], terms: [] } },
+    })
+    expect(await firstListing()).toBe('S2')
+    expect(performance.now() - startedAt).toBeLessThan(1000)
+    ads = await ads.restart({ log: awayLog(ads.log) })
+    expect(await firstListing(), 'the copy on disk holds the rules too').toBe('S2')
+  })
+
   it('goes on from the copy on disk after a restart, with what came since', async () => {
     ads = await startAdServer()
     const before = ads.server.index.size
@@ -73,7 +88,7 @@ describe('the index feed', () => {
     const { dataDir } = ads
     const size = ads.server.index.size
     // Written after the old server has stopped: stopping writes a copy.
-    const torn = '{"format":1,"position":"5"}\n{"kind":"merchant","id":"m1"'
+    const torn = '{"format":2,"position":"5"}\n{"kind":"merchant","id":"m1"'
     ads = await ads.restart({ dataDir: join(dataDir, 'b') })
     await writeFile(join(dataDir, 'index', 'changes.ndjson'), torn)
     ads = await ads.restart()

@@ -167,7 +167,8 @@ export function createIndexFeed(deps: IndexFeedDeps): IndexFeed {
   }
 }
 
-function readChange(value: string): ChangeData | undefined {
+/** The change that a record of the feed tells; undefined when it is none. */
+export function readChange(value: string): ChangeData | undefined {
   let json: unknown
   try {
     json = JSON.parse(value)

@@ -1,5 +1,13 @@
 import { type ListingState, microsToFloat, printListing } from '@endcap/contracts'
 import type { RankedListing } from '@endcap/ranking'
+import type { Point } from '../domain/geo.js'
+
+/** What many listings say alike, or the index holds anyway: kept in memory once. */
+interface SharedTexts {
+  readonly id: string
+  readonly merchantId: string
+  readonly categories: readonly string[]
+}
 
 /**
  * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
@@ -14,8 +22,7 @@ export class IndexedListing implements RankedListing {
   readonly priceMicros: bigint
   readonly price: number
   readonly currency: string
-  readonly lat: number
-  readonly lng: number
+  readonly location: Point | undefined
   readonly active: boolean
   readonly version: number
   facts: RankedListing['facts'] = undefined
@@ -26,18 +33,18 @@ export class IndexedListing implements RankedListing {
 
   constructor(
     state: ListingState,
-    readonly sequence: bigint,
+    readonly sequence: number,
+    shared: SharedTexts,
   ) {
-    this.id = state.id
-    this.merchantId = state.merchantId
+    this.id = shared.id
+    this.merchantId = shared.merchantId
     this.title = state.title
     this.url = state.url
-    this.categories = state.categories
+    this.categories = shared.categories
     this.priceMicros = BigInt(state.priceMicros)
     this.price = microsToFloat(this.priceMicros)
     this.currency = state.currency
-    this.lat = state.location?.lat ?? Number.NaN
-    this.lng = state.location?.lng ?? Number.NaN
+    this.location = state.location ?? undefined
     this.active = state.status === 'active'
     this.version = state.version
   }
@@ -61,7 +68,7 @@ export class IndexedListing implements RankedListing {
       categories: [...this.categories],
       priceMicros: this.priceMicros.toString(),
       currency: this.currency,
-      location: Number.isNaN(this.lat) ? null : { lat: this.lat, lng: this.lng },
+      location: this.location ?? null,
       status: this.active ? 'active' : 'inactive',
       version: this.version,
     }

@@ -4,7 +4,8 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ChangeData } from '@endcap/contracts'
 
-const FORMAT = 1
+/** 2: campaigns have devices and a radius around listings. An older copy is read anew from the log. */
+const FORMAT = 2
 const LINES_PER_SLICE = 500
 
 /** A copy of the index on disk: one change a line, between a head with the log position and a foot with the count. */

@@ -14,8 +14,10 @@ export interface AdRequest {
   readonly items: Iterable<string>
   /** Only these listings may win; undefined: any. */
   readonly allowed: ReadonlySet<string> | undefined
-  /** '' without one, or without consent. */
+  /** '' without one, or when they refused to be recognised. */
   readonly customerHash: string
+  /** The customer agreed to be recognised: only then are frequency caps kept. */
+  readonly consented: boolean
 }
 
 interface Asked {

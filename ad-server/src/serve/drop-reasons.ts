@@ -5,7 +5,8 @@
 export const DROP_REASONS = {
   targeting: {
     outcome: 'dropped',
-    meaning: 'no keyword, category or item of the campaign meets the request',
+    meaning:
+      'no keyword, category or item of the campaign meets the request; no case but an auction case looks at such ads',
   },
   merchant_unknown: { outcome: 'dropped', meaning: 'the merchant is not in the index' },
   campaign_not_active: { outcome: 'dropped', meaning: 'the campaign is draft, paused or archived' },
@@ -13,19 +14,35 @@ export const DROP_REASONS = {
   ended: { outcome: 'dropped', meaning: 'the campaign has ended' },
   outside_daypart: {
     outcome: 'dropped',
-    meaning: "not within the campaign's hours, in the merchant's time zone",
+    meaning: "not within the campaign's hours, in its own time zone or else the merchant's",
   },
   placement: { outcome: 'dropped', meaning: 'the campaign does not buy this placement' },
+  device: { outcome: 'dropped', meaning: 'the campaign does not buy this kind of device' },
   negative_keyword: { outcome: 'dropped', meaning: 'a negative keyword of the campaign meets the query' },
   out_of_radius: { outcome: 'dropped', meaning: "outside the campaign's places, or the request has none" },
+  merchant_blocked: { outcome: 'dropped', meaning: 'the operator has blocked the merchant' },
+  category_blocked: {
+    outcome: 'dropped',
+    meaning: 'the operator has blocked a category of the request or of the listing, or an ancestor of one',
+  },
+  term_blocked: { outcome: 'dropped', meaning: 'the operator has blocked a term or phrase of the query' },
   currency: { outcome: 'dropped', meaning: 'bids in another currency than this auction is held in' },
   budget_total_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's total budget" },
   budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
   wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
   frequency_cap: { outcome: 'dropped', meaning: 'this customer has seen the campaign often enough' },
+  merchant_frequency_cap: {
+    outcome: 'dropped',
+    meaning: "this customer has seen the merchant's campaigns often enough",
+  },
   listing_unknown: { outcome: 'dropped', meaning: 'the listing is not in the index' },
   listing_inactive: { outcome: 'dropped', meaning: 'the listing is inactive' },
   listing_not_allowed: { outcome: 'dropped', meaning: 'the request does not allow this listing' },
+  listing_out_of_radius: {
+    outcome: 'dropped',
+    meaning:
+      'the listing is farther away than the campaign wants, or its place or that of the request is not known',
+  },
   retrieval_limit: { outcome: 'dropped', meaning: 'better candidates filled the limit of one request' },
   relevance_floor: { outcome: 'dropped', meaning: 'less relevant to the query than the floor' },
   below_reserve: { outcome: 'dropped', meaning: 'the bid, as it stands now, is below the reserve' },
@@ -67,7 +84,7 @@ export class DropLedger {
 
   /** A reason that holds for every ad of a campaign. */
   addAll(reason: DropReason, campaign: DroppedCampaign): void {
-    const { ads } = campaign.state
+    const { ads } = campaign
     if (this.keepDetails) for (const ad of ads) this.add(reason, campaign, ad.listingId)
     else this.counts[reason] = (this.counts[reason] ?? 0) + ads.length
   }
@@ -76,5 +93,5 @@ export class DropLedger {
 interface DroppedCampaign {
   readonly id: string
   readonly bidMicros: bigint
-  readonly state: { readonly ads: readonly { readonly listingId: string }[] }
+  readonly ads: readonly { readonly listingId: string }[]
 }

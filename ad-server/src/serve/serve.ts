@@ -38,10 +38,9 @@ import type { ServedSlot } from './5-respond/served-slot.js'
 import { type AdRequest, createQueryReader } from './ad-request.js'
 import type { Candidate } from './candidate.js'
 import { DropLedger } from './drop-reasons.js'
-import type { FrequencyCaps } from './frequency-caps.js'
+import { type Capped, type FrequencyCaps, NOTHING_CAPPED } from './frequency-caps.js'
 import { createGroupAppend } from './group-append.js'
 import type { IdentityHasher } from './identity-hasher.js'
-import type { ServingRules } from './rules.js'
 import { type Lap, startLaps, type Timings } from './timings.js'
 
 /** Why an answer is less than it could be. */
@@ -65,7 +64,6 @@ export interface ServeDeps {
   readonly seal: SealDeps
   readonly sink: EventSink
   readonly hashIdentity: IdentityHasher
-  readonly rules: ServingRules
   readonly clock: Clock
   readonly ids: IdSource
   readonly random: () => number
@@ -209,6 +207,7 @@ export function createServe(deps: ServeDeps): Serve {
         items,
         allowed,
         customerHash: hash('customer', customer?.id),
+        consented: customer?.consent === true,
       },
       query: asked.query ?? '',
       sessionHash: hash('session', customer?.sessionId),
@@ -290,8 +289,7 @@ export function createServe(deps: ServeDeps): Serve {
           remainingOf,
           multiplierOf: () => 1,
           relevanceOf: relevance,
-          isCapped: (campaign) => capped.has(campaign.id),
-          relevanceFloor: deps.rules.relevanceFloor,
+          capped,
           maxCandidates: MAX_CANDIDATES,
         },
         drops,
@@ -309,13 +307,13 @@ export function createServe(deps: ServeDeps): Serve {
     matches: readonly Match[],
     request: AdRequest,
     degraded: Degraded[],
-  ): Promise<ReadonlySet<string>> {
-    if (request.customerHash === '') return NOBODY
+  ): Promise<Capped> {
+    if (!request.consented) return NOTHING_CAPPED
     try {
       return await deps.caps.cappedOf(matches, request.customerHash, request.nowMs)
     } catch {
       degraded.push('frequency_caps_unavailable')
-      return NOBODY
+      return NOTHING_CAPPED
     }
   }
 
@@ -446,8 +444,6 @@ export function createServe(deps: ServeDeps): Serve {
 
   return { rank, auction }
 }
-
-const NOBODY: ReadonlySet<string> = new Set()
 
 function unsealed(
   slot: { readonly position: number; readonly winner: number; readonly organic: number },

@@ -38,6 +38,9 @@ export function interactionOf(observed: Observed, identityKey: Buffer): Interact
       ? (token.customerHash ?? '')
       : hashIdentity(identityKey, 'customer', customer.id)
   const addressHash = observed.address ? hashIdentity(identityKey, 'address', observed.address) : ''
+  // Consent that came with the token is for whom the token was made.
+  const consented =
+    customer?.consent === true || (token.consented === true && customerHash === (token.customerHash ?? ''))
   return {
     id: observed.id,
     type: observed.type,
@@ -60,6 +63,7 @@ export function interactionOf(observed: Observed, identityKey: Buffer): Interact
       device: token.device,
       modelVersion: token.modelVersion,
       customerHash: refused ? '' : customerHash,
+      ...(consented && !refused ? { consented } : {}),
       channel: observed.channel,
       client: {
         addressHash: refused ? '' : addressHash,

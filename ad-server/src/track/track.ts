@@ -103,9 +103,11 @@ export function createTrack(deps: TrackDeps): Track {
     await countForCaps(events)
   }
 
-  /** Caps are a courtesy to shoppers, not a promise: when the state store is away an impression goes uncounted. */
+  /** Only for customers who agreed to it. Caps are a courtesy to shoppers, not a promise: when the state store is away an impression goes uncounted. */
   async function countForCaps(events: readonly InteractionEvent[]): Promise<void> {
-    const impressions = events.filter(({ type, data }) => type === 'impression' && data.campaignId !== '')
+    const impressions = events.filter(
+      ({ type, data }) => type === 'impression' && data.campaignId !== '' && data.consented === true,
+    )
     try {
       await Promise.all(
         impressions.map(({ data, occurredAt }) =>

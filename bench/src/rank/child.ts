@@ -20,11 +20,11 @@ interface Call {
   readonly argument: unknown
 }
 
-/** Starts the module `file` (beside this one) with the options as its first argument; it must `answerCalls`. */
-export function startChild(file: string, options: unknown): Child {
+/** Starts the module `file` (beside this one) with the options as its first argument; it must `answerCalls`. `nodeFlags` go to Node. */
+export function startChild(file: string, options: unknown, nodeFlags: readonly string[] = []): Child {
   const child = fork(fileURLToPath(new URL(`${file}.js`, import.meta.url)), [JSON.stringify(options)], {
     // The young generation as the endcap command has it.
-    execArgv: ['--expose-gc', '--max-semi-space-size=64', ...profileFlags()],
+    execArgv: ['--expose-gc', '--max-semi-space-size=64', ...nodeFlags, ...profileFlags()],
     // stdout belongs to the results.
     stdio: ['ignore', 2, 2, 'ipc'],
     env: { ...process.env, UV_THREADPOOL_SIZE: '8' },

@@ -5,6 +5,7 @@ import type {
   IdSource,
   ListingState,
   MerchantState,
+  RulesState,
   Topic,
 } from '@endcap/contracts'
 import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
@@ -58,6 +59,7 @@ export type EntityChange =
   | { readonly kind: 'listing'; readonly id: string; readonly state: ListingState }
   | { readonly kind: 'campaign'; readonly id: string; readonly state: CampaignState }
   | { readonly kind: 'api_key'; readonly id: string; readonly state: ApiKeyState }
+  | { readonly kind: 'rules'; readonly id: string; readonly state: RulesState }
 
 /** Puts the whole new states of entities on the change feed, if this transaction commits. */
 export async function appendChanges(

@@ -2,9 +2,11 @@ import type { LocalTime, MerchantState, Micros } from '@endcap/contracts'
 import type { RankedListing, SlateContext } from '@endcap/ranking'
 import { distanceKm } from '../../domain/geo.js'
 import type { AdIndex, IndexedCampaign, Match } from '../../index/ad-index.js'
+import type { IndexedListing } from '../../index/indexed-listing.js'
 import type { AdRequest } from '../ad-request.js'
 import { Candidate } from '../candidate.js'
 import type { DropLedger, DropReason } from '../drop-reasons.js'
+import type { Capped } from '../frequency-caps.js'
 
 /** What a campaign may still spend; undefined where there is no limit. */
 export interface Remaining {
@@ -23,9 +25,8 @@ export interface FilterDeps {
   /** Pacing's hold on the campaign's bids, 0…1. */
   readonly multiplierOf: (campaign: IndexedCampaign) => number
   readonly relevanceOf: (context: SlateContext, listing: RankedListing) => number
-  /** Campaigns that this customer has seen often enough. */
-  readonly isCapped: (campaign: IndexedCampaign) => boolean
-  readonly relevanceFloor: number
+  /** What this customer has seen often enough. */
+  readonly capped: Capped
   readonly maxCandidates: number
 }
 
@@ -43,14 +44,25 @@ export function filter(
   drops: DropLedger,
 ): Candidate[] {
   const admitted: Admitted[] = []
+  const unsellable = unsellableOf(request, deps.index)
   for (const match of matches) {
     const { campaign } = match
     const merchant = campaign.merchant.current
-    const verdict = merchant ? judgeCampaign(match, merchant.state, request, deps) : 'merchant_unknown'
+    const verdict = unsellable
+      ? unsellable
+      : merchant
+        ? judgeCampaign(match, merchant.state, request, deps)
+        : 'merchant_unknown'
     if (typeof verdict === 'string') drops.addAll(verdict, campaign)
     else admitted.push(verdict)
   }
   return adsOf(inOneCurrency(admitted, request, deps, drops), request, deps, drops)
+}
+
+/** Why nothing may be sold for this request at all. */
+function unsellableOf({ terms, context }: AdRequest, { blocklist }: AdIndex): DropReason | undefined {
+  if (blocklist.blocksQuery(terms)) return 'term_blocked'
+  return blocklist.blocksCategories(context.categories) ? 'category_blocked' : undefined
 }
 
 function judgeCampaign(
@@ -60,19 +72,26 @@ function judgeCampaign(
   deps: FilterDeps,
 ): DropReason | Admitted {
   const { campaign } = match
-  const { dayparts, placements } = campaign
+  const { dayparts, placements, devices } = campaign
+  if (campaign.merchant.blocked) return 'merchant_blocked'
   if (!campaign.active) return 'campaign_not_active'
   if (request.nowMs < campaign.startsAtMs) return 'not_started'
   if (request.nowMs >= campaign.endsAtMs) return 'ended'
   const local = deps.localTime(request.nowMs, merchant.timeZone)
-  if (dayparts && !dayparts.some((part) => covers(part, local))) return 'outside_daypart'
+  if (dayparts) {
+    const { timeZone } = campaign.state
+    const clock = timeZone === null ? local : deps.localTime(request.nowMs, timeZone)
+    if (!dayparts.some((part) => covers(part, clock))) return 'outside_daypart'
+  }
   if (placements && !placements.includes(request.context.placement)) return 'placement'
+  if (devices && !devices.includes(request.context.device)) return 'device'
   if (match.excluded) return 'negative_keyword'
   if (isOutOfRadius(campaign, request)) return 'out_of_radius'
   const remaining = deps.remainingOf(campaign, local.date)
   const spent = spentOf(remaining)
   if (spent) return spent
-  if (deps.isCapped(campaign)) return 'frequency_cap'
+  if (deps.capped.campaigns.has(campaign.id)) return 'frequency_cap'
+  if (deps.capped.merchants.has(campaign.merchantId)) return 'merchant_frequency_cap'
   return {
     match,
     currency: merchant.currency,
@@ -88,7 +107,8 @@ const covers = (
   part.fromMinute <= local.minuteOfDay &&
   local.minuteOfDay < part.toMinute
 
-function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): boolean {
+/** Whether a request is outside all places of a campaign that has some. */
+export function isOutOfRadius(campaign: IndexedCampaign, { location }: Pick<AdRequest, 'location'>): boolean {
   const { locations } = campaign
   if (!locations) return false
   return !location || !locations.some((place) => distanceKm(place, location) <= place.radiusKm)
@@ -149,6 +169,7 @@ function adsOf(
   drops: DropLedger,
 ): Candidate[] {
   const candidates: Candidate[] = []
+  const { blocklist, rules } = deps.index
   for (const { match, currency, remainingMicros } of admitted) {
     const { campaign } = match
     for (const ad of campaign.ads) {
@@ -157,9 +178,13 @@ function adsOf(
       else if (!listing.active) drops.add('listing_inactive', campaign, ad.listingId)
       else if (request.allowed && !request.allowed.has(ad.listingId)) {
         drops.add('listing_not_allowed', campaign, ad.listingId)
+      } else if (blocklist.blocksCategories(listing.categories)) {
+        drops.add('category_blocked', campaign, ad.listingId)
+      } else if (isFarFromListing(campaign, listing, request)) {
+        drops.add('listing_out_of_radius', campaign, ad.listingId)
       } else {
         const relevance = deps.relevanceOf(request.context, listing)
-        if (relevance < deps.relevanceFloor) drops.add('relevance_floor', campaign, ad.listingId)
+        if (relevance < rules.relevanceFloor) drops.add('relevance_floor', campaign, ad.listingId)
         else {
           candidates.push(
             new Candidate(
@@ -178,6 +203,15 @@ function adsOf(
     }
   }
   return atMost(deps.maxCandidates, candidates, drops)
+}
+
+function isFarFromListing(
+  { listingRadiusKm }: IndexedCampaign,
+  listing: IndexedListing,
+  { location }: AdRequest,
+): boolean {
+  if (listingRadiusKm === undefined) return false
+  return !location || !listing.location || distanceKm(listing.location, location) > listingRadiusKm
 }
 
 /** A cpm bid divided by this is the click bid that earns the same at a click rate of 2 %: near enough to cut a long list. */

@@ -52,6 +52,7 @@ export function sealSlots(
       expiresAtMs: request.nowMs + TOKEN_LIFETIME_MS,
       customerHash: request.customerHash,
       anonymous,
+      consented: request.consented,
     },
     prices,
     deps.randomBytes(PAGE_RANDOM_BYTES),
