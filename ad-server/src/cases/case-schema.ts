@@ -48,6 +48,8 @@ const rules = z.strictObject({
   positionEffects: z.array(z.number().positive().max(1)).max(100).optional(),
   /** As in `PUT /v1/rules`. */
   blocked: putRulesBody.shape.blocked.optional(),
+  /** Compared with what the customer has seen of all campaigns of a merchant together. */
+  merchantFrequencyCap: frequencyCap.optional(),
 })
 
 const caseCampaign = z.strictObject({

@@ -162,15 +162,27 @@ const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined 
   ads.find((ad) => ad.listingId === listingId)?.bid
 
 /** What the customer has seen often enough; nobody is remembered without consent. */
-function cappedOf({ campaigns, request: { customer } }: AuctionCase): Capped {
+function cappedOf({ campaigns, rules, request: { customer } }: AuctionCase): Capped {
   if (customer?.id === undefined || customer.consent !== true) return NOTHING_CAPPED
-  const capped = campaigns.filter(({ frequencyCap, seen }) =>
-    (['hour', 'day', 'week'] as const).some(
-      (window) => (seen[window] ?? 0) >= (frequencyCap?.[window] ?? Number.POSITIVE_INFINITY),
+  const merchants = [...new Set(campaigns.map(({ merchantId }) => merchantId))]
+  return {
+    campaigns: new Set(campaigns.filter((one) => isOver(one.frequencyCap, [one])).map(({ id }) => id)),
+    merchants: new Set(
+      merchants.filter((merchant) =>
+        isOver(
+          rules.merchantFrequencyCap,
+          campaigns.filter(({ merchantId }) => merchantId === merchant),
+        ),
+      ),
     ),
-  )
-  return { ...NOTHING_CAPPED, campaigns: new Set(capped.map(({ id }) => id)) }
+  }
 }
+
+const isOver = (cap: CaseCampaign['frequencyCap'], campaigns: readonly CaseCampaign[]): boolean =>
+  (['hour', 'day', 'week'] as const).some((window) => {
+    const seen = campaigns.reduce((sum, campaign) => sum + (campaign.seen[window] ?? 0), 0)
+    return seen >= (cap?.[window] ?? Number.POSITIVE_INFINITY)
+  })
 
 /** Why retrieval does not give a campaign; serving never looks at those. */
 function unmetReason(campaign: IndexedCampaign, request: Pick<AdRequest, 'location'>): DropReason {
