@@ -77,6 +77,8 @@ const withDifferences = (result: object, differences: readonly string[]) =>
 
 function printResult(file: string, result: CaseResult): void {
   print(file)
+  const { reserve, reserveCpm, reserveRule } = result.rules
+  print(`reserve ${reserve} a click, ${reserveCpm} a thousand impressions (${reserveRule ?? 'house'})`)
   const slots = new Table({
     head: ['position', 'listing', 'campaign', 'price', 'pricing'],
     style: { head: [], border: [] },
@@ -86,7 +88,7 @@ function printResult(file: string, result: CaseResult): void {
   }
   print(slots.toString())
   const outcomes = new Table({
-    head: ['listing', 'campaign', 'outcome', 'reason', 'bid', 'score', 'price'],
+    head: ['listing', 'campaign', 'outcome', 'reason', 'bid', 'score', 'price', 'VCG price'],
     style: { head: [], border: [] },
   })
   for (const row of result.outcomes) {
@@ -98,6 +100,7 @@ function printResult(file: string, result: CaseResult): void {
       row.bid,
       row.score ?? '',
       row.price ?? '',
+      row.pricedBy?.vcgPrice ?? '',
     ])
   }
   print(outcomes.toString())

@@ -130,8 +130,11 @@ function featureRows(most: number) {
   }
 }
 
-/** Predictions of organic results are for reading: nothing is computed from them, and a short number costs half as much to print. */
-const short = (probability: number): number => Math.round(probability * 1e7) / 1e7
+/**
+ * A number for reading, from which no auction is decided again: a short one costs half as much to print. Of sponsored candidates pCTR,
+ * relevance and bid are printed exactly.
+ */
+const short = (value: number, parts = 1e9): number => Math.round(value * parts) / parts
 
 /** What is left out is what the schema says for an organic slot. */
 function organicSlot(slot: ServedSlot, slate: Slate, { pctr, pcvr }: SlatePredictions): PrintedCandidate {
@@ -142,8 +145,8 @@ function organicSlot(slot: ServedSlot, slate: Slate, { pctr, pcvr }: SlatePredic
     merchantId: listing?.merchantId ?? '',
     sponsored: false,
     outcome: 'shown',
-    pctr: short(pctr[slot.row]!),
-    pcvr: short(pcvr[slot.row]!),
+    pctr: short(pctr[slot.row]!, 1e7),
+    pcvr: short(pcvr[slot.row]!, 1e7),
     organicScore: organicScore ?? null,
     organicRank,
   }
@@ -186,9 +189,9 @@ function sponsoredCandidate(
     bidMicros: bidder.bidMicros.toString(),
     priceMicros,
     pctr: bidder.pctr,
-    pcvr: bidder.pcvr,
-    quality: qualityOf(bidder),
-    score: scoreToFloat(score),
+    pcvr: short(bidder.pcvr),
+    quality: short(qualityOf(bidder)),
+    score: short(scoreToFloat(score)),
     organicScore: organicScore ?? null,
     organicRank,
     relevance: bidder.relevance,
@@ -222,7 +225,7 @@ function lossesToLog(all: readonly Loss[], random: () => number): LossesToLog {
   return {
     losses,
     sampleFrom,
-    sampleProbability: others.length > LOSERS_SAMPLED ? LOSERS_SAMPLED / others.length : undefined,
+    sampleProbability: others.length > LOSERS_SAMPLED ? short(LOSERS_SAMPLED / others.length) : undefined,
   }
 }
 
