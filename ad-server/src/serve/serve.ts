@@ -242,8 +242,9 @@ export function createServe(deps: ServeDeps): Serve {
       // What cannot be recorded is not sold.
       if (winners.length > 0)
         slots = seal(ask, slate, pageOf(ask, slate, [], predictions, degraded).shown, predictions)
+      drops.counts.not_recorded = winners.length
+      losers = [...winners.map(({ ranked }) => ({ ranked, reason: 'not_recorded' as const })), ...losers]
       winners = []
-      losers = []
     } else {
       for (const { ranked, priceMicros } of winners) {
         const { bidder } = ranked
