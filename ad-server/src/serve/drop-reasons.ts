@@ -6,7 +6,7 @@ export const DROP_REASONS = {
   targeting: {
     outcome: 'dropped',
     meaning:
-      'no keyword, category or item of the campaign meets the request; no case but an auction case looks at such ads',
+      'no keyword, category or item of the campaign meets the request; told by auction cases only, since serving does not look at such ads',
   },
   merchant_unknown: { outcome: 'dropped', meaning: 'the merchant is not in the index' },
   campaign_not_active: { outcome: 'dropped', meaning: 'the campaign is draft, paused or archived' },
@@ -49,6 +49,7 @@ export const DROP_REASONS = {
   merchant_limit: { outcome: 'dropped', meaning: 'the merchant has as many slots as one may have' },
   already_shown: { outcome: 'dropped', meaning: 'another campaign shows the same listing' },
   outranked: { outcome: 'outranked', meaning: 'all slots went to better scores' },
+  not_recorded: { outcome: 'dropped', meaning: 'it had won, but the auction could not be recorded' },
   page_ended: { outcome: 'outranked', meaning: 'too few listings to fill the page as far as this slot' },
 } as const satisfies Record<string, { outcome: 'dropped' | 'outranked'; meaning: string }>
 

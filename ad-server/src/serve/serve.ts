@@ -242,8 +242,12 @@ export function createServe(deps: ServeDeps): Serve {
       // What cannot be recorded is not sold.
       if (winners.length > 0)
         slots = seal(ask, slate, pageOf(ask, slate, [], predictions, degraded).shown, predictions)
+      drops.counts.not_recorded = winners.length
+      losers = [
+        ...winners.map(({ ranked }): Loss => ({ ranked, reason: 'not_recorded', role: 'decisive' })),
+        ...losers,
+      ]
       winners = []
-      losers = []
     } else {
       for (const { ranked, priceMicros } of winners) {
         const { bidder } = ranked

@@ -1,5 +1,6 @@
 import { type CampaignState, type ChangeData, DEFAULT_RULES_STATE, NO_TARGETING } from '@endcap/contracts'
 import { relevance } from '@endcap/ranking'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Accounts } from '../../budgets/accounts.js'
 import { remainingOf } from '../../budgets/remaining.js'
@@ -35,19 +36,18 @@ function indexOf(campaign: Partial<CampaignState> = {}, ...more: Change[]): AdIn
 }
 
 interface Ask {
-  readonly query?: string
+  readonly query?: string | undefined
   readonly categories?: readonly string[]
-  readonly device?: string
+  readonly device?: string | undefined
   readonly placement?: string
-  readonly location?: { lat: number; lng: number }
+  readonly location?: { lat: number; lng: number } | undefined
   readonly nowMs?: number
 }
 
-/** 'S1' when the ad may be shown, else why not; 'not met' when retrieval does not look at it. */
-function outcome(index: AdIndex, ask: Ask = {}): string {
+function requestOf(ask: Ask): AdRequest {
   const nowMs = ask.nowMs ?? NOW_MS
   const { context, terms } = createQueryReader()({ placement: 'search', ...ask }, nowMs)
-  const request: AdRequest = {
+  return {
     auctionId: 'auc_1',
     nowMs,
     context,
@@ -58,8 +58,10 @@ function outcome(index: AdIndex, ask: Ask = {}): string {
     customerHash: '',
     consented: false,
   }
-  const drops = new DropLedger(true)
-  const candidates = filter(
+}
+
+const select = (index: AdIndex, request: AdRequest, drops: DropLedger, maxCandidates = 500) =>
+  filter(
     retrieve(index, request),
     request,
     {
@@ -69,10 +71,15 @@ function outcome(index: AdIndex, ask: Ask = {}): string {
       multiplierOf: () => 1,
       relevanceOf: relevance,
       capped: NOTHING_CAPPED,
-      maxCandidates: 500,
+      maxCandidates,
     },
     drops,
   )
+
+/** 'S1' when the ad may be shown, else why not; 'not met' when retrieval does not look at it. */
+function outcome(index: AdIndex, ask: Ask = {}): string {
+  const drops = new DropLedger(true)
+  const candidates = select(index, requestOf(ask), drops)
   const outcomes = [
     ...candidates.map(({ listingId }) => listingId),
     ...drops.details.map(({ reason }) => reason),
@@ -88,6 +95,62 @@ const rules = (over: object): Change => ({
   state: { ...DEFAULT_RULES_STATE, ...over },
 })
 const blocked = (over: object) => rules({ blocked: { ...DEFAULT_RULES_STATE.blocked, ...over } })
+
+describe('every ad that is met', () => {
+  it('ends exactly once: as a candidate or with one reason', () => {
+    const place = { lat: 52.52, lng: 13.405 }
+    const maybe = <T>(value: T) => fc.constantFrom(undefined, value)
+    const shape = fc.record({
+      status: fc.constantFrom('active' as const, 'paused' as const),
+      listings: fc.subarray(['S1', 'S2', 'S3', 'S4'], { minLength: 1 }),
+      devices: fc.subarray(['mobile', 'desktop']),
+      negative: fc.boolean(),
+      listingRadiusKm: fc.constantFrom(null, 1, 500),
+      located: fc.boolean(),
+      merchant: fc.constantFrom('m1', 'm2', 'm3'),
+    })
+    const ask = fc.record({
+      query: maybe('free red shoes'),
+      device: maybe('mobile'),
+      location: maybe({ lat: 52.53, lng: 13.4 }),
+    })
+    const laidDown = fc.record({
+      merchants: fc.subarray(['m2']),
+      categories: fc.subarray(['shoes/a', 'hats']),
+      terms: fc.subarray(['free shoes']),
+    })
+    fc.assert(
+      fc.property(fc.array(shape, { maxLength: 6 }), ask, laidDown, (campaigns, asked, names) => {
+        const index = indexOf({ status: 'archived' }, blocked(names))
+        // m3 and S4 are not known.
+        applyAll(
+          index,
+          merchantChange('m2', { currency: 'USD' }),
+          listingChange('S1', 'm1', { location: place, categories: ['shoes/a/b'] }),
+          listingChange('S2', 'm1', { status: 'inactive', location: place }),
+          listingChange('S3', 'm1'),
+          ...campaigns.map((of, i) => {
+            const keywords = of.negative ? [{ text: 'free', match: 'broad' as const, negative: true }] : []
+            const locations = of.located ? [{ ...place, radiusKm: 1 }] : []
+            const { devices, listingRadiusKm } = of
+            return campaignChange(`c_${i}`, of.merchant, of.listings, {
+              status: of.status,
+              ...targeting({ keywords, locations, devices, listingRadiusKm }),
+            })
+          }),
+        )
+        const request = requestOf(asked)
+        const drops = new DropLedger(false)
+        const matches = retrieve(index, request)
+        const candidates = select(index, request, drops, 2)
+        const met = matches.reduce((sum, { campaign }) => sum + campaign.ads.length, 0)
+        const left = Object.values(drops.counts).reduce((sum, count) => sum + count, 0)
+        expect(candidates.length + left).toBe(met)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
 
 describe('devices', () => {
   it('are those that the campaign names, or all when it names none', () => {

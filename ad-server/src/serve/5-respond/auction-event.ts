@@ -27,7 +27,7 @@ const BROKEN_PAIRS = /\p{Cs}/gu
 
 export interface Loss {
   readonly ranked: Ranked<Candidate>
-  readonly reason: LossReason | 'page_ended'
+  readonly reason: LossReason | 'page_ended' | 'not_recorded'
   readonly role: LoserRole
 }
 
