@@ -15,6 +15,7 @@ export {
   runAuction,
   type Winner,
 } from './domain/auction.js'
+export { type BidInputs, effectiveBid } from './domain/bid.js'
 export { AdIndex } from './index/ad-index.js'
 export { DROP_REASONS, type DropReason } from './serve/drop-reasons.js'
 export { DEFAULT_RULES, type ServingRules } from './serve/rules.js'

@@ -1,0 +1,3 @@
+export * from './domain/controller.js'
+export * from './domain/day-plan.js'
+export * from './domain/traffic-curve.js'
