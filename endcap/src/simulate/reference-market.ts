@@ -10,7 +10,7 @@ import { gamma, normalQuantile } from './draws.js'
 /** Auctions a minute in the simulator as published; budgets here are cut in the same proportion as traffic. */
 export const REFERENCE_AUCTIONS_PER_MINUTE = 3000
 const BUDGET_LOG_GAMMA_SHAPE = 3.77
-/** Bids by size of the (uncut) daily budget: log-mean and log-deviation. */
+/** Bids by size of the daily budget, as cut: log-mean and log-deviation. */
 const BID_CLASSES = [
   { belowBudget: 100, mu: -9.06, sigma: 3.0 },
   { belowBudget: 200, mu: -8.08, sigma: 2.47 },
@@ -68,11 +68,13 @@ export function drawCampaigns(
   auctionsPerMinute: number,
 ): readonly MarketCampaign[] {
   return Array.from({ length: count }, (_, index) => {
-    const budget = Math.exp(gamma(random, BUDGET_LOG_GAMMA_SHAPE, normal))
+    const budget =
+      (Math.exp(gamma(random, BUDGET_LOG_GAMMA_SHAPE, normal)) * auctionsPerMinute) /
+      REFERENCE_AUCTIONS_PER_MINUTE
     const { mu, sigma } = BID_CLASSES.find(({ belowBudget }) => budget < belowBudget)!
     return {
       id: `cmp_${index}`,
-      budget: (budget * auctionsPerMinute) / REFERENCE_AUCTIONS_PER_MINUTE,
+      budget,
       mu,
       sigma,
       highestBid: HIGHEST_BID_OF_MEAN * Math.exp(mu + (sigma * sigma) / 2),

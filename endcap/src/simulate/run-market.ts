@@ -10,6 +10,7 @@ import {
   stepPacing,
   type TrafficCount,
 } from '@endcap/pipeline'
+import { minMicros } from '@endcap/contracts'
 import { createRandom, type Random } from '../demo/random.js'
 import { normalQuantile, poisson } from './draws.js'
 import {
@@ -132,7 +133,7 @@ export function runMarket(options: MarketOptions): readonly CampaignDay[] {
           const segment = segments[segmentIndex(shares, marketRandom())]!
           if (segment.campaigns.length === 0) continue
           const logOther = logHighestOther(marketRandom, segment.others)
-          const bidders = biddersOf(runners, segment.campaigns, logOther, marketRandom)
+          const bidders = biddersOf(runners, segment.campaigns, logOther, pricing, marketRandom)
           if (bidders) sellImpression(`auc_${auctionNumber++}`, bidders, logOther, pricing)
         }
       }
@@ -221,12 +222,13 @@ function biddersOf(
   runners: readonly Runner[],
   wanting: readonly number[],
   logOther: number,
+  pricing: Pricing,
   random: Random,
 ): MarketBidder[] | undefined {
   let bidders: MarketBidder[] | undefined
   for (const index of wanting) {
     const runner = runners[index]!
-    if (runner.spentMicros >= runner.budgetMicros) continue
+    if (runner.spentMicros + runner.overMicros >= runner.budgetMicros) continue
     const { campaign } = runner
     const deviate = DEVIATES[Math.floor(random() * DEVIATES.length)]!
     if (runner.logBid + campaign.sigma * deviate <= logOther) continue
@@ -240,7 +242,8 @@ function biddersOf(
       pcvr: 0,
       orderValueMicros: 0n,
       multiplier: runner.multiplier,
-      remainingMicros: runner.budgetMicros - runner.spentMicros,
+      // The reference lets the last bid of a day exceed what is left.
+      remainingMicros: pricing === 'gsp' ? runner.budgetMicros - runner.spentMicros : undefined,
     })
     bidders ??= []
     bidders.push(bidderOf(campaign.id, bidMicros, runner))
@@ -267,6 +270,8 @@ function sellImpression(auctionId: string, bidders: MarketBidder[], logOther: nu
   const cpmMicros = pricing === 'gsp' ? winner.priceMicros : winner.ranked.bidder.bidMicros
   const costMicros = cpmMicros / BigInt(PER_THOUSAND)
   runner.impressions++
-  if (runner.spentMicros + costMicros <= runner.budgetMicros) runner.spentMicros += costMicros
-  else runner.overMicros += costMicros
+  const leftMicros = runner.budgetMicros - runner.spentMicros
+  const billedMicros = minMicros(costMicros, leftMicros)
+  runner.spentMicros += billedMicros
+  runner.overMicros += costMicros - billedMicros
 }
