@@ -4,6 +4,7 @@ import { createMemoryStateStore } from '@endcap/platform/state-store'
 import { expect, it } from 'vitest'
 import { Accounts } from './accounts.js'
 import { createBudgetFeed } from './budget-feed.js'
+import { InFlightSpend } from './in-flight.js'
 
 const clock = () => 1_767_600_000_000
 const spendOf = (spentDay: string) => JSON.stringify({ day: '2026-01-05', spentDay, spentTotal: spentDay })
@@ -11,7 +12,13 @@ const spendOf = (spentDay: string) => JSON.stringify({ day: '2026-01-05', spentD
 it('follows the published view, and takes in all of it or, where a part cannot be read, none', async () => {
   const state = createMemoryStateStore({ clock })
   const accounts = new Accounts()
-  const feed = createBudgetFeed({ state, accounts, clock, logger: silentLogger() })
+  const feed = createBudgetFeed({
+    state,
+    accounts,
+    inFlight: new InFlightSpend(),
+    clock,
+    logger: silentLogger(),
+  })
   const publish = async (budgets: Record<string, string>, wallets: Record<string, string>) => {
     await state.hashSet(BUDGET_VIEW_KEY, budgets)
     await state.hashSet(WALLET_VIEW_KEY, wallets)

@@ -24,6 +24,8 @@ export interface IndexedCampaign {
   readonly pricing: Pricing
   readonly bidMicros: bigint
   readonly budgetDailyMicros: bigint | undefined
+  readonly budgetWeeklyMicros: bigint | undefined
+  readonly budgetMonthlyMicros: bigint | undefined
   readonly budgetTotalMicros: bigint | undefined
   readonly startsAtMs: number
   readonly endsAtMs: number
@@ -282,8 +284,10 @@ export class AdIndex {
       state,
       pricing: state.pricing,
       bidMicros: BigInt(state.bidMicros),
-      budgetDailyMicros: state.budgetDailyMicros === null ? undefined : BigInt(state.budgetDailyMicros),
-      budgetTotalMicros: state.budgetTotalMicros === null ? undefined : BigInt(state.budgetTotalMicros),
+      budgetDailyMicros: limitOf(state.budgetDailyMicros),
+      budgetWeeklyMicros: limitOf(state.budgetWeeklyMicros),
+      budgetMonthlyMicros: limitOf(state.budgetMonthlyMicros),
+      budgetTotalMicros: limitOf(state.budgetTotalMicros),
       startsAtMs: state.startsAt === null ? Number.NEGATIVE_INFINITY : Date.parse(state.startsAt),
       endsAtMs: state.endsAt === null ? Number.POSITIVE_INFINITY : Date.parse(state.endsAt),
       active: state.status === 'active',
@@ -328,6 +332,8 @@ export class AdIndex {
 }
 
 const NO_SLOTS: readonly number[] = []
+
+const limitOf = (micros: string | null): bigint | undefined => (micros === null ? undefined : BigInt(micros))
 
 const someOrNone = <T>(items: T[]): T[] | undefined => (items.length > 0 ? items : undefined)
 

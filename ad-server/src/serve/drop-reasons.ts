@@ -20,9 +20,18 @@ export const DROP_REASONS = {
   out_of_radius: { outcome: 'dropped', meaning: "outside the campaign's places, or the request has none" },
   currency: { outcome: 'dropped', meaning: 'bids in another currency than this auction is held in' },
   budget_total_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's total budget" },
+  budget_month_spent: {
+    outcome: 'dropped',
+    meaning: "nothing is left of the campaign's budget for the month",
+  },
+  budget_week_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the week" },
   budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
   wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
   frequency_cap: { outcome: 'dropped', meaning: 'this customer has seen the campaign often enough' },
+  paced: {
+    outcome: 'dropped',
+    meaning: 'pacing keeps the campaign out of a share of auctions, to make its budget last the day',
+  },
   listing_unknown: { outcome: 'dropped', meaning: 'the listing is not in the index' },
   listing_inactive: { outcome: 'dropped', meaning: 'the listing is inactive' },
   listing_not_allowed: { outcome: 'dropped', meaning: 'the request does not allow this listing' },

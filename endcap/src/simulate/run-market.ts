@@ -1,4 +1,5 @@
 import { type Bidder, effectiveBid, runAuction } from '@endcap/ad-server'
+import { minMicros } from '@endcap/contracts'
 import {
   type DayPlan,
   FLAT_CURVE,
@@ -10,7 +11,6 @@ import {
   stepPacing,
   type TrafficCount,
 } from '@endcap/pipeline'
-import { minMicros } from '@endcap/contracts'
 import { createRandom, type Random } from '../demo/random.js'
 import { normalQuantile, poisson } from './draws.js'
 import {
@@ -262,7 +262,12 @@ const bidderOf = (id: string, bidMicros: bigint, runner: Runner | undefined): Ma
   runner,
 })
 
-function sellImpression(auctionId: string, bidders: MarketBidder[], logOther: number, pricing: Pricing): void {
+function sellImpression(
+  auctionId: string,
+  bidders: MarketBidder[],
+  logOther: number,
+  pricing: Pricing,
+): void {
   bidders.push(bidderOf('others', BigInt(Math.round(Math.exp(logOther) * PER_THOUSAND * MICROS)), undefined))
   const [winner] = runAuction(auctionId, bidders, 1, RULES).winners
   const runner = winner?.ranked.bidder.runner

@@ -9,6 +9,8 @@ import type { DropLedger, DropReason } from '../drop-reasons.js'
 /** What a campaign may still spend; undefined where there is no limit. */
 export interface Remaining {
   readonly totalMicros: Micros | undefined
+  readonly monthMicros: Micros | undefined
+  readonly weekMicros: Micros | undefined
   readonly dayMicros: Micros | undefined
   readonly walletMicros: Micros | undefined
   /** Expected to be charged for slots already sold, of this campaign and of its whole merchant. */
@@ -22,6 +24,8 @@ export interface FilterDeps {
   readonly remainingOf: (campaign: IndexedCampaign, budgetDay: string) => Remaining
   /** Pacing's hold on the campaign's bids, 0…1. */
   readonly multiplierOf: (campaign: IndexedCampaign) => number
+  /** Whether pacing's gate keeps the campaign out of this auction. */
+  readonly isPacedOut: (campaign: IndexedCampaign) => boolean
   readonly relevanceOf: (context: SlateContext, listing: RankedListing) => number
   /** Campaigns that this customer has seen often enough. */
   readonly isCapped: (campaign: IndexedCampaign) => boolean
@@ -73,10 +77,16 @@ function judgeCampaign(
   const spent = spentOf(remaining)
   if (spent) return spent
   if (deps.isCapped(campaign)) return 'frequency_cap'
+  if (deps.isPacedOut(campaign)) return 'paced'
   return {
     match,
     currency: merchant.currency,
-    remainingMicros: least(least(remaining.totalMicros, remaining.dayMicros), remaining.walletMicros),
+    remainingMicros: [
+      remaining.monthMicros,
+      remaining.weekMicros,
+      remaining.dayMicros,
+      remaining.walletMicros,
+    ].reduce(least, remaining.totalMicros),
   }
 }
 
@@ -98,6 +108,8 @@ function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): bool
 function spentOf(remaining: Remaining): DropReason | undefined {
   const { heldMicros, heldByMerchantMicros } = remaining
   if (remaining.totalMicros !== undefined && remaining.totalMicros <= heldMicros) return 'budget_total_spent'
+  if (remaining.monthMicros !== undefined && remaining.monthMicros <= heldMicros) return 'budget_month_spent'
+  if (remaining.weekMicros !== undefined && remaining.weekMicros <= heldMicros) return 'budget_week_spent'
   if (remaining.dayMicros !== undefined && remaining.dayMicros <= heldMicros) return 'budget_day_spent'
   if (remaining.walletMicros !== undefined && remaining.walletMicros <= heldByMerchantMicros) {
     return 'wallet_empty'

@@ -115,8 +115,7 @@ export function stepPacing(before: PacingState | undefined, reading: PacingReadi
 function originOf(before: PacingState | undefined, reading: PacingReading): PacingState {
   const { day, allowanceMicros, spentMicros, nowMs, share } = reading
   if (before?.day === day && before.allowanceMicros === allowanceMicros) return before
-  const dayBegan =
-    before !== undefined && before.day !== day && nowMs - before.steppedAtMs <= CONTINUITY_MS
+  const dayBegan = before !== undefined && before.day !== day && nowMs - before.steppedAtMs <= CONTINUITY_MS
   return {
     day,
     allowanceMicros,
