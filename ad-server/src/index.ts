@@ -1,3 +1,6 @@
+export { Accounts, type CampaignSpend, type Holder } from './budgets/accounts.js'
+export { expectedSpend, InFlightSpend } from './budgets/in-flight.js'
+export { remainingOf } from './budgets/remaining.js'
 export {
   AuctionCaseError,
   type CaseOutcome,
@@ -17,6 +20,7 @@ export {
 } from './domain/auction.js'
 export { type BidInputs, effectiveBid } from './domain/bid.js'
 export { AdIndex } from './index/ad-index.js'
+export { spentOf, tightestOf } from './serve/2-filter/filter.js'
 export { DROP_REASONS, type DropReason } from './serve/drop-reasons.js'
 export { DEFAULT_RULES, type ServingRules } from './serve/rules.js'
 export { DEGRADED, type Degraded } from './serve/serve.js'

@@ -96,7 +96,7 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
 
     for (const { id, text, spend } of news) {
       const account = accounts.campaign(id)
-      settle(account, spend)
+      inFlight.settle(account, spend.spentTotalMicros - (account.spend?.spentTotalMicros ?? 0n))
       account.spend = spend
       campaigns.set(id, { text, account })
     }
@@ -120,14 +120,6 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
       account.balanceMicros = undefined
       wallets.delete(id)
     }
-  }
-
-  /** Of what billing newly counted, this process sold as large a part as it holds of all that is in flight. */
-  function settle(account: CampaignAccount, spend: CampaignSpend): void {
-    const counted = spend.spentTotalMicros - (account.spend?.spentTotalMicros ?? 0n)
-    const { heldMicros, heldElsewhereMicros } = account
-    if (counted <= 0n || heldMicros <= 0n) return
-    inFlight.settle(account, (counted * heldMicros) / (heldMicros + heldElsewhereMicros))
   }
 
   function refresh(): Promise<void> {

@@ -44,6 +44,16 @@ describe('spend in flight', () => {
     inFlight.advance(start + 90_000)
     expect([c.heldMicros, m.heldMicros]).toEqual([0n, 0n])
   })
+  it('is settled in the part that this process holds of all that is in flight', () => {
+    const inFlight = new InFlightSpend()
+    const [c, , m] = accounts() as [Holder, Holder, Holder]
+    inFlight.hold([c, m], 100n, 1_700_000_000_000)
+    c.heldElsewhereMicros = 300n
+    inFlight.settle(c, 200n)
+    expect(c.heldMicros).toBe(50n)
+    inFlight.settle(c, -200n)
+    expect(c.heldMicros).toBe(50n)
+  })
   it('is price × click rate for cpc, one impression for cpm', () => {
     expect(expectedSpend('cpc', 500_000n, 0.03)).toBe(15_000n)
     expect(expectedSpend('cpm', 2_000_000n, 0.03)).toBe(2_000n)

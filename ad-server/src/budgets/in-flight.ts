@@ -34,14 +34,15 @@ export class InFlightSpend {
     for (const account of accounts) account.heldMicros += micros
   }
 
-  /** Billing has counted this much more of what this process sold for the campaign. */
-  settle(campaign: Holder, micros: Micros): void {
-    let left = micros
-    for (
-      let n = this.bucketNow - BUCKETS + 1;
-      n <= this.bucketNow && left > 0n && campaign.heldMicros > 0n;
-      n++
-    ) {
+  /**
+   * Billing has counted this much more of the campaign's spend. Of it, this process sold as large a part as it holds of all that is in
+   * flight, as far as it knows.
+   */
+  settle(campaign: Holder, countedMicros: Micros): void {
+    const { heldMicros, heldElsewhereMicros } = campaign
+    if (countedMicros <= 0n || heldMicros <= 0n) return
+    let left = (countedMicros * heldMicros) / (heldMicros + heldElsewhereMicros)
+    for (let n = this.bucketNow - BUCKETS + 1; n <= this.bucketNow && left > 0n; n++) {
       const held = this.buckets[((n % BUCKETS) + BUCKETS) % BUCKETS]!.get(campaign)
       if (!held) continue
       const settled = held.micros < left ? held.micros : left

@@ -9,7 +9,7 @@ import { gamma, normalQuantile } from './draws.js'
 
 /** Auctions a minute in the simulator as published; budgets here are cut in the same proportion as traffic. */
 export const REFERENCE_AUCTIONS_PER_MINUTE = 3000
-const BUDGET_LOG_GAMMA_SHAPE = 3.77
+export const BUDGET_LOG_GAMMA_SHAPE = 3.77
 /** Bids by size of the daily budget, as cut: log-mean and log-deviation. */
 const BID_CLASSES = [
   { belowBudget: 100, mu: -9.06, sigma: 3.0 },

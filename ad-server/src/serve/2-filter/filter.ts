@@ -81,12 +81,7 @@ function judgeCampaign(
   return {
     match,
     currency: merchant.currency,
-    remainingMicros: [
-      remaining.monthMicros,
-      remaining.weekMicros,
-      remaining.dayMicros,
-      remaining.walletMicros,
-    ].reduce(least, remaining.totalMicros),
+    remainingMicros: tightestOf(remaining),
   }
 }
 
@@ -105,7 +100,7 @@ function isOutOfRadius(campaign: IndexedCampaign, { location }: AdRequest): bool
 }
 
 /** Which limit is used up, counting what slots already sold are expected to cost. */
-function spentOf(remaining: Remaining): DropReason | undefined {
+export function spentOf(remaining: Remaining): DropReason | undefined {
   const { heldMicros, heldByMerchantMicros } = remaining
   if (remaining.totalMicros !== undefined && remaining.totalMicros <= heldMicros) return 'budget_total_spent'
   if (remaining.monthMicros !== undefined && remaining.monthMicros <= heldMicros) return 'budget_month_spent'
@@ -116,6 +111,13 @@ function spentOf(remaining: Remaining): DropReason | undefined {
   }
   return undefined
 }
+
+/** What the tightest limit leaves; undefined without any. */
+export const tightestOf = (remaining: Remaining): Micros | undefined =>
+  [remaining.monthMicros, remaining.weekMicros, remaining.dayMicros, remaining.walletMicros].reduce(
+    least,
+    remaining.totalMicros,
+  )
 
 const least = (a: Micros | undefined, b: Micros | undefined): Micros | undefined =>
   a === undefined ? b : b === undefined || a < b ? a : b
