@@ -3,6 +3,7 @@ import type { Service } from '@endcap/platform/lifecycle'
 import type { CampaignsApiDeps } from './deps.js'
 import { deleteKey } from './routes/delete-key/route.js'
 import { getCampaign } from './routes/get-campaign/route.js'
+import { getCampaignBudget } from './routes/get-campaign-budget/route.js'
 import { getCampaigns } from './routes/get-campaigns/route.js'
 import { getDeposits } from './routes/get-deposits/route.js'
 import { getKeys } from './routes/get-keys/route.js'
@@ -37,6 +38,7 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postCampaigns,
   getCampaigns,
   getCampaign,
+  getCampaignBudget,
   patchCampaign,
   postCampaignAction('activate'),
   postCampaignAction('pause'),

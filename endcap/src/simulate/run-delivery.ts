@@ -51,10 +51,12 @@ export interface Delivery {
 
 const DAY_MS = 86_400_000
 const START_MS = Date.UTC(2026, 0, 5)
-/** Processes read the views of budgets and of each other this often. */
+/** Processes read the view of budgets this often. */
 const TICK_MS = 500
 const TICKS_PER_MINUTE = 60_000 / TICK_MS
 const TICKS_PER_STEP = STEP_MS / TICK_MS
+/** Processes learn of each other's spend in flight half as often as in production. */
+const TICKS_PER_EXCHANGE = 2
 /** From a click to the view that counts it: event log, billing, publication. */
 const BILLING_TICKS = 3
 /** From page to click: median and log-deviation of a log-normal, and the longest. */
@@ -143,7 +145,7 @@ export function runDelivery(options: DeliveryOptions): Delivery {
       clicks.delete(tick)
       for (const process of processes) readViews(process, views.get(tick), dayName, nowMs, options.holding)
       views.delete(tick)
-      if (options.holding === 'all') exchange(holders)
+      if (options.holding === 'all' && tick % TICKS_PER_EXCHANGE === 0) exchange(holders)
       if (options.pacing === 'even' && tickOfDay % TICKS_PER_STEP === 0) {
         const aheadMs = Math.min(HORIZON_MS, startMs + DAY_MS - nowMs)
         for (const [n, shop] of shops.entries()) {

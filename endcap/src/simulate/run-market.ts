@@ -79,6 +79,8 @@ interface Runner {
   readonly budgetMicros: bigint
   spentMicros: bigint
   overMicros: bigint
+  /** Nothing is left. */
+  exhausted: boolean
   impressions: number
   minutesAlive: number
   pacing: PacingState | undefined
@@ -102,6 +104,7 @@ export function runMarket(options: MarketOptions): readonly CampaignDay[] {
       budgetMicros: BigInt(Math.ceil(campaign.budget * MICROS)),
       spentMicros: 0n,
       overMicros: 0n,
+      exhausted: false,
       impressions: 0,
       minutesAlive: 0,
       pacing: undefined,
@@ -119,7 +122,13 @@ export function runMarket(options: MarketOptions): readonly CampaignDay[] {
     const startMs = START_MS + day * DAY_MS
     const plan = planOf(startMs, counts)
     for (const runner of runners) {
-      Object.assign(runner, { spentMicros: 0n, overMicros: 0n, impressions: 0, minutesAlive: 0 })
+      Object.assign(runner, {
+        spentMicros: 0n,
+        overMicros: 0n,
+        exhausted: false,
+        impressions: 0,
+        minutesAlive: 0,
+      })
     }
     for (let minute = 0; minute < 1440; minute++) {
       const shares = segmentShares(minute)
@@ -228,7 +237,7 @@ function biddersOf(
   let bidders: MarketBidder[] | undefined
   for (const index of wanting) {
     const runner = runners[index]!
-    if (runner.spentMicros + runner.overMicros >= runner.budgetMicros) continue
+    if (runner.exhausted) continue
     const { campaign } = runner
     const deviate = DEVIATES[Math.floor(random() * DEVIATES.length)]!
     if (runner.logBid + campaign.sigma * deviate <= logOther) continue
@@ -279,4 +288,5 @@ function sellImpression(
   const billedMicros = minMicros(costMicros, leftMicros)
   runner.spentMicros += billedMicros
   runner.overMicros += costMicros - billedMicros
+  runner.exhausted = runner.spentMicros >= runner.budgetMicros
 }

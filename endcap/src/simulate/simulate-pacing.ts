@@ -62,7 +62,6 @@ const MARKET_ROWS: readonly (readonly [Strategy, Pricing])[] = [
   ['endcap', 'gsp'],
 ]
 const DELIVERY_ROWS: readonly Pick<DeliveryOptions, 'pacing' | 'holding'>[] = [
-  { pacing: 'asap', holding: 'nothing' },
   { pacing: 'asap', holding: 'all' },
   { pacing: 'even', holding: 'all' },
 ]
