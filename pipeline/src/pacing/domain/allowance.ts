@@ -19,8 +19,6 @@ export interface BudgetSpend {
 
 const DAY_MS = 86_400_000
 const MINUTES_PER_DAY = 1440
-/** Parts of a day's share are counted in millionths. */
-const PARTS = 1_000_000
 
 /**
  * What a campaign may spend on a budget day; undefined: no limit says.
@@ -65,7 +63,7 @@ function shareOf(left: Micros, day: string, lastDay: string, hours: ServingHours
   const today = minutes(day)
   const allDays = minutesBetween(day, lastDay, minutes)
   if (allDays <= 0) return left
-  return (left * BigInt(Math.round((today / allDays) * PARTS))) / BigInt(PARTS)
+  return (left * BigInt(today)) / BigInt(allDays)
 }
 
 /** Minutes that a campaign may serve from a day to another, both included. Whole weeks in between are all alike. */
