@@ -12,6 +12,7 @@ import type { Registry } from 'prom-client'
 import { Accounts } from './budgets/accounts.js'
 import { createBudgetFeed } from './budgets/budget-feed.js'
 import { InFlightSpend } from './budgets/in-flight.js'
+import { createInFlightExchange } from './budgets/in-flight-exchange.js'
 import { AdIndex } from './index/ad-index.js'
 import { createIndexFeed } from './index/index-feed.js'
 import { createIndexKeyVerifier } from './index/key-verifier.js'
@@ -86,7 +87,16 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     logger,
     onInvalid: () => invalidChanges.inc(),
   })
-  const budgets = createBudgetFeed({ state, accounts, clock, logger })
+  const inFlight = new InFlightSpend()
+  const budgets = createBudgetFeed({ state, accounts, inFlight, clock, logger })
+  const exchange = createInFlightExchange({
+    state,
+    accounts,
+    inFlight,
+    processId: ids('event'),
+    clock,
+    logger,
+  })
   const host = createPredictorHost({
     clock,
     timeoutMs: deps.predictTimeoutMs ?? PREDICT_TIMEOUT_MS,
@@ -98,7 +108,7 @@ export function createAdServer(deps: AdServerDeps): AdServer {
   const serve = createServe({
     index,
     budgets,
-    inFlight: new InFlightSpend(),
+    inFlight,
     caps,
     predict: { host, stats: models.stats, buffers: createFeatureBuffers() },
     seal: { sealer, randomBytes: createRandomPool(deps.randomBytes) },
@@ -129,11 +139,11 @@ export function createAdServer(deps: AdServerDeps): AdServer {
       getImpression(app, { sealer, track })
       getClick(app, { sealer, index, track })
     },
-    components: [events, indexFeed, budgets, models],
+    components: [events, indexFeed, budgets, exchange, models],
     verifyKey: createIndexKeyVerifier(index),
     index,
     async refresh() {
-      await Promise.all([budgets.refresh(), models.refresh()])
+      await Promise.all([budgets.refresh(), exchange.exchange(), models.refresh()])
     },
   }
 }

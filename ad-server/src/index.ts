@@ -1,4 +1,5 @@
-export { Accounts } from './budgets/accounts.js'
+export { Accounts, type CampaignSpend, type Holder } from './budgets/accounts.js'
+export { expectedSpend, InFlightSpend } from './budgets/in-flight.js'
 export { remainingOf } from './budgets/remaining.js'
 export {
   AuctionCaseError,
@@ -11,7 +12,7 @@ export { type AdServer, type AdServerDeps, createAdServer } from './create-ad-se
 export { AdIndex } from './index/ad-index.js'
 export { readChange } from './index/index-feed.js'
 export { retrieve } from './serve/1-retrieve/retrieve.js'
-export { filter } from './serve/2-filter/filter.js'
+export { filter, spentOf, tightestOf } from './serve/2-filter/filter.js'
 export { createZoneClock } from './serve/2-filter/zone-clock.js'
 export { sellSlots } from './serve/4-auction/sell-slots.js'
 export { createQueryReader } from './serve/ad-request.js'

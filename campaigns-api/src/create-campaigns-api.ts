@@ -5,6 +5,7 @@ import { deleteKey } from './routes/delete-key/route.js'
 import { getAuction } from './routes/get-auction/route.js'
 import { getBidLandscape } from './routes/get-bid-landscape/route.js'
 import { getCampaign } from './routes/get-campaign/route.js'
+import { getCampaignBudget } from './routes/get-campaign-budget/route.js'
 import { getCampaigns } from './routes/get-campaigns/route.js'
 import { getDeposits } from './routes/get-deposits/route.js'
 import { getKeys } from './routes/get-keys/route.js'
@@ -41,6 +42,7 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postCampaigns,
   getCampaigns,
   getCampaign,
+  getCampaignBudget,
   patchCampaign,
   postCampaignAction('activate'),
   postCampaignAction('pause'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { budgetDay, localTime } from './time.js'
+import { budgetDay, budgetDayBounds, localTime } from './time.js'
 
 describe('local time', () => {
   it('puts an instant into the merchant’s calendar day', () => {
@@ -22,4 +22,16 @@ describe('local time', () => {
     expect(localTime(Date.parse('2026-03-29T00:59:00Z'), 'Europe/Berlin').minuteOfDay).toBe(119)
     expect(localTime(Date.parse('2026-03-29T01:00:00Z'), 'Europe/Berlin').minuteOfDay).toBe(180)
   })
+})
+
+it('a budget day is as long as the zone’s clocks make it', () => {
+  const hours = (instant: string, zone: string) => {
+    const { startMs, endMs } = budgetDayBounds(Date.parse(instant), zone)
+    return [new Date(startMs).toISOString(), (endMs - startMs) / 3_600_000]
+  }
+  expect(hours('2026-01-05T23:30:00Z', 'UTC')).toEqual(['2026-01-05T00:00:00.000Z', 24])
+  expect(hours('2026-01-05T00:00:00Z', 'UTC')).toEqual(['2026-01-05T00:00:00.000Z', 24])
+  expect(hours('2026-03-29T12:00:00Z', 'Europe/Berlin')).toEqual(['2026-03-28T23:00:00.000Z', 23])
+  expect(hours('2026-10-25T21:30:00Z', 'Europe/Berlin')).toEqual(['2026-10-24T22:00:00.000Z', 25])
+  expect(hours('2026-10-03T15:00:00Z', 'Australia/Lord_Howe')).toEqual(['2026-10-03T13:30:00.000Z', 23.5])
 })

@@ -43,6 +43,38 @@ export function localTime(instantMs: number, timeZone: string): LocalTime {
 /** The merchant's budget day that an instant belongs to: the calendar date in the merchant's time zone. */
 export const budgetDay = (instantMs: number, timeZone: string): string => localTime(instantMs, timeZone).date
 
+export interface BudgetDayBounds {
+  readonly day: string
+  /** Its first instant and the first one after it: 23, 24 or 25 hours apart, as the zone's clocks have it. */
+  readonly startMs: number
+  readonly endMs: number
+}
+
+const MINUTE_MS = 60_000
+/** Longer than any day of any zone. */
+const LONGEST_DAY_MS = 27 * 3_600_000
+
+/** The budget day that an instant belongs to, with its bounds. */
+export function budgetDayBounds(instantMs: number, timeZone: string): BudgetDayBounds {
+  const day = budgetDay(instantMs, timeZone)
+  const firstMinute = (isReached: (date: string) => boolean, fromMs: number, toMs: number): number => {
+    let before = Math.floor(fromMs / MINUTE_MS)
+    let reached = Math.ceil(toMs / MINUTE_MS)
+    while (reached - before > 1) {
+      const middle = Math.floor((before + reached) / 2)
+      if (isReached(budgetDay(middle * MINUTE_MS, timeZone))) reached = middle
+      else before = middle
+    }
+    return reached * MINUTE_MS
+  }
+  const minuteMs = Math.floor(instantMs / MINUTE_MS) * MINUTE_MS
+  return {
+    day,
+    startMs: firstMinute((date) => date >= day, minuteMs - LONGEST_DAY_MS, minuteMs),
+    endMs: firstMinute((date) => date > day, minuteMs, minuteMs + LONGEST_DAY_MS),
+  }
+}
+
 /** The ISO week of a budget day, named by its Monday: 'week:YYYY-MM-DD'. */
 export function budgetWeekOf(day: string): string {
   const atMs = Date.parse(`${day}T00:00:00Z`)

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   import: async () => (await import('./commands/import.js')).importCommand,
   dlq: async () => (await import('./commands/dead-letters.js')).deadLettersCommand,
   auction: async () => (await import('./commands/auction.js')).auctionCommand,
+  simulate: async () => (await import('./commands/simulate.js')).simulateCommand,
   secrets: async () => (await import('./commands/secrets.js')).secretsCommand,
   shoppers: async () => (await import('./commands/shoppers.js')).shoppersCommand,
 }

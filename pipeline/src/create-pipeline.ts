@@ -11,6 +11,7 @@ import { createAttribution } from './attribution/index.js'
 import { createBilling } from './billing/index.js'
 import { createBudgetPublisher } from './budgets/index.js'
 import { createIngest } from './ingest/index.js'
+import { createPacing } from './pacing/index.js'
 import { createRetention } from './retention/index.js'
 import { createStatsSchedule, createTrainingSchedule } from './schedule/index.js'
 
@@ -43,6 +44,7 @@ export function createPipeline(deps: PipelineDeps): Service {
       createIngest(deps),
       createOutboxRelay({ ...deps, metrics: deps.registry }),
       createBudgetPublisher(deps),
+      createPacing(deps),
       createBilling(deps),
       createAttribution(deps),
       createStatsSchedule({ ...deps, build: () => buildStats(deps) }),

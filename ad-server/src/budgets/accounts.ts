@@ -1,21 +1,28 @@
-import type { Micros } from '@endcap/contracts'
+import type { Micros, PacingView } from '@endcap/contracts'
 
 /** What billing last said about one campaign. */
 export interface CampaignSpend {
   readonly day: string
   readonly spentDayMicros: Micros
+  /** In the week and the month of `day`. */
+  readonly spentWeekMicros: Micros
+  readonly spentMonthMicros: Micros
   readonly spentTotalMicros: Micros
 }
 
 /** Something that expected spend can be held against. */
 export interface Holder {
-  /** Expected to be charged for slots already sold. Kept by `InFlightSpend`. */
+  /** Expected to be charged for slots that this process sold. Kept by `InFlightSpend`. */
   heldMicros: Micros
+  /** The same for slots that other processes sold. Kept by the in-flight exchange. */
+  heldElsewhereMicros: Micros
 }
 
 export interface CampaignAccount extends Holder {
   /** undefined: billing has never charged it. */
   spend: CampaignSpend | undefined
+  /** undefined: the pacing job has not seen it. */
+  pacing: PacingView | undefined
   /** What `remainingOf` last worked out; it holds until billing says something new, the campaign changes or a day begins. */
   limits: Limits | undefined
 }
@@ -25,6 +32,8 @@ export interface Limits {
   readonly spend: CampaignSpend | undefined
   readonly day: string
   readonly totalMicros: Micros | undefined
+  readonly monthMicros: Micros | undefined
+  readonly weekMicros: Micros | undefined
   readonly dayMicros: Micros | undefined
 }
 
@@ -38,13 +47,19 @@ export interface WalletAccount extends Holder {
  * reads them without looking anything up.
  */
 export class Accounts {
-  private readonly campaigns = new Map<string, CampaignAccount>()
-  private readonly wallets = new Map<string, WalletAccount>()
+  readonly campaigns = new Map<string, CampaignAccount>()
+  readonly wallets = new Map<string, WalletAccount>()
 
   campaign(id: string): CampaignAccount {
     let account = this.campaigns.get(id)
     if (!account) {
-      account = { spend: undefined, limits: undefined, heldMicros: 0n }
+      account = {
+        spend: undefined,
+        pacing: undefined,
+        limits: undefined,
+        heldMicros: 0n,
+        heldElsewhereMicros: 0n,
+      }
       this.campaigns.set(id, account)
     }
     return account
@@ -53,7 +68,7 @@ export class Accounts {
   wallet(merchantId: string): WalletAccount {
     let account = this.wallets.get(merchantId)
     if (!account) {
-      account = { balanceMicros: undefined, heldMicros: 0n }
+      account = { balanceMicros: undefined, heldMicros: 0n, heldElsewhereMicros: 0n }
       this.wallets.set(merchantId, account)
     }
     return account

@@ -3,17 +3,23 @@ import {
   BUDGET_VIEW_PUBLISHED_KEY,
   type Clock,
   campaignBudgetView,
+  PACING_VIEW_KEY,
+  type PacingView,
+  pacingView,
   WALLET_VIEW_KEY,
 } from '@endcap/contracts'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { StateStore } from '@endcap/platform/state-store'
 import type { Logger } from 'pino'
 import type { Accounts, CampaignAccount, CampaignSpend, WalletAccount } from './accounts.js'
+import type { InFlightSpend } from './in-flight.js'
 
 export interface BudgetFeedDeps {
   readonly state: StateStore
   /** Where what was read is written to. */
   readonly accounts: Accounts
+  /** Told what billing has counted. */
+  readonly inFlight: InFlightSpend
   readonly clock: Clock
   readonly logger: Logger
   /** Default 500 ms. */
@@ -30,16 +36,20 @@ export interface BudgetFeed extends Component {
   refresh(): Promise<void>
 }
 
+/** Readings into which a publication fell, before the next turn is waited for. */
+const MOST_READS = 3
+
 /**
- * Keeps the accounts as the budget view says, read again every `pollMs`. When the state store is away or was emptied the last copy
+ * Keeps the accounts as the views of budgets and of pacing say, read again every `pollMs`. When the state store is away or was emptied the last copy
  * stays: an exhausted campaign must not serve again because a cache was flushed.
  */
 export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
-  const { state, accounts, clock, logger } = deps
+  const { state, accounts, inFlight, clock, logger } = deps
   const pollMs = deps.pollMs ?? 500
   const staleAfterMs = deps.staleAfterMs ?? 10_000
   const campaigns = new Map<string, { readonly text: string; readonly account: CampaignAccount }>()
   const wallets = new Map<string, WalletAccount>()
+  const paced = new Map<string, { readonly text: string; readonly account: CampaignAccount }>()
   let publishedAtMs: number | undefined
   let failing = false
   let timer: NodeJS.Timeout | undefined
@@ -48,33 +58,52 @@ export function createBudgetFeed(deps: BudgetFeedDeps): BudgetFeed {
 
   async function read(): Promise<void> {
     try {
-      const published = await state.get(BUDGET_VIEW_PUBLISHED_KEY)
-      if (published === undefined) return
-      const [budgets, balances] = await Promise.all([
-        state.hashGetAll(BUDGET_VIEW_KEY),
-        state.hashGetAll(WALLET_VIEW_KEY),
-      ])
-      takeIn(budgets, balances)
-      publishedAtMs = Number(published)
-      if (failing) logger.info('the budget view can be read again')
-      failing = false
+      for (let attempts = 0; attempts < MOST_READS; attempts++) {
+        const published = await state.get(BUDGET_VIEW_PUBLISHED_KEY)
+        if (published === undefined) return
+        const views = await Promise.all([
+          state.hashGetAll(BUDGET_VIEW_KEY),
+          state.hashGetAll(WALLET_VIEW_KEY),
+          state.hashGetAll(PACING_VIEW_KEY),
+        ])
+        // A store that was emptied meanwhile would look like nothing spent.
+        if ((await state.get(BUDGET_VIEW_PUBLISHED_KEY)) !== published) continue
+        takeIn(...views)
+        publishedAtMs = Number(published)
+        if (failing) logger.info('the budget view can be read again')
+        failing = false
+        return
+      }
     } catch (error) {
       if (!failing) logger.warn({ err: error }, 'the budget view cannot be read; the last copy is used')
       failing = true
     }
   }
 
-  function takeIn(budgets: ReadonlyMap<string, string>, balances: ReadonlyMap<string, string>): void {
+  function takeIn(
+    budgets: ReadonlyMap<string, string>,
+    balances: ReadonlyMap<string, string>,
+    paces: ReadonlyMap<string, string>,
+  ): void {
     // Between two readings most campaigns have spent nothing. All is understood before anything is changed.
     const news = [...budgets]
       .filter(([id, text]) => campaigns.get(id)?.text !== text)
       .map(([id, text]) => ({ id, text, spend: parseSpend(text) }))
+    const newPaces = [...paces]
+      .filter(([id, text]) => paced.get(id)?.text !== text)
+      .map(([id, text]) => ({ id, text, pacing: parsePace(text) }))
     const funds = [...balances].map(([id, text]) => ({ id, balanceMicros: BigInt(text) }))
 
     for (const { id, text, spend } of news) {
       const account = accounts.campaign(id)
+      inFlight.settle(account, spend.spentTotalMicros - (account.spend?.spentTotalMicros ?? 0n))
       account.spend = spend
       campaigns.set(id, { text, account })
+    }
+    for (const { id, text, pacing } of newPaces) {
+      const account = accounts.campaign(id)
+      account.pacing = pacing
+      paced.set(id, { text, account })
     }
     for (const [id, { account }] of campaigns) {
       if (budgets.has(id)) continue
@@ -135,6 +164,10 @@ function parseSpend(text: string): CampaignSpend {
   return {
     day: view.day,
     spentDayMicros: BigInt(view.spentDay),
+    spentWeekMicros: BigInt(view.spentWeek),
+    spentMonthMicros: BigInt(view.spentMonth),
     spentTotalMicros: BigInt(view.spentTotal),
   }
 }
+
+const parsePace = (text: string): PacingView => pacingView.parse(JSON.parse(text))

@@ -1,3 +1,4 @@
+import { budgetMonthOf, budgetWeekOf, type Micros } from '@endcap/contracts'
 import type { IndexedCampaign } from '../index/ad-index.js'
 import type { Remaining } from '../serve/2-filter/filter.js'
 import type { Limits } from './accounts.js'
@@ -12,25 +13,34 @@ export function remainingOf(campaign: IndexedCampaign, budgetDay: string): Remai
   }
   return {
     totalMicros: limits.totalMicros,
+    monthMicros: limits.monthMicros,
+    weekMicros: limits.weekMicros,
     dayMicros: limits.dayMicros,
     // A merchant without a wallet in the view has never deposited.
     walletMicros: wallet.balanceMicros ?? 0n,
-    heldMicros: account.heldMicros,
-    heldByMerchantMicros: wallet.heldMicros,
+    heldMicros: account.heldMicros + account.heldElsewhereMicros,
+    heldByMerchantMicros: wallet.heldMicros + wallet.heldElsewhereMicros,
   }
 }
 
 function limitsOf(campaign: IndexedCampaign, day: string): Limits {
-  const { budgetTotalMicros, budgetDailyMicros } = campaign
   const { spend } = campaign.account
-  // On another day than billing last wrote, nothing is spent yet.
-  const spentDay = spend?.day === day ? spend.spentDayMicros : 0n
+  // In another period than billing last wrote, nothing is spent yet.
+  const isNow = (periodOf: (day: string) => string): boolean =>
+    spend !== undefined && periodOf(spend.day) === periodOf(day)
   return {
     of: campaign,
     spend,
     day,
-    totalMicros:
-      budgetTotalMicros === undefined ? undefined : budgetTotalMicros - (spend?.spentTotalMicros ?? 0n),
-    dayMicros: budgetDailyMicros === undefined ? undefined : budgetDailyMicros - spentDay,
+    totalMicros: left(campaign.budgetTotalMicros, spend?.spentTotalMicros),
+    monthMicros: left(
+      campaign.budgetMonthlyMicros,
+      isNow(budgetMonthOf) ? spend?.spentMonthMicros : undefined,
+    ),
+    weekMicros: left(campaign.budgetWeeklyMicros, isNow(budgetWeekOf) ? spend?.spentWeekMicros : undefined),
+    dayMicros: left(campaign.budgetDailyMicros, spend?.day === day ? spend.spentDayMicros : undefined),
   }
 }
+
+const left = (limit: Micros | undefined, spent: Micros | undefined): Micros | undefined =>
+  limit === undefined ? undefined : limit - (spent ?? 0n)

@@ -73,7 +73,13 @@ const caseCampaign = z.strictObject({
   timeZone: timeZone.default('UTC'),
   currency: currencyCode.default('EUR'),
   remaining: z
-    .strictObject({ day: money.optional(), total: money.optional(), wallet: money.optional() })
+    .strictObject({
+      day: money.optional(),
+      week: money.optional(),
+      month: money.optional(),
+      total: money.optional(),
+      wallet: money.optional(),
+    })
     .optional(),
   multiplier: z.number().min(0).max(1).default(1),
   /** Impressions of the campaign that the customer had within the last hour, day and week. */

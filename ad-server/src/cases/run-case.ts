@@ -103,6 +103,7 @@ export function runAuctionCase(json: unknown): CaseResult {
       localTime: createZoneClock(),
       remainingOf: (campaign) => remainingOf(campaigns.get(campaign.id)!),
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
+      isPacedOut: () => false,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
       capped: cappedOf(found),
@@ -235,6 +236,8 @@ function predictFromCase(candidates: readonly Candidate[], { predictions }: Auct
 function remainingOf({ remaining, budget }: CaseCampaign): Remaining {
   return {
     totalMicros: moneyOf(remaining?.total ?? budget?.total),
+    monthMicros: moneyOf(remaining?.month ?? budget?.monthly),
+    weekMicros: moneyOf(remaining?.week ?? budget?.weekly),
     dayMicros: moneyOf(remaining?.day ?? budget?.daily),
     walletMicros: moneyOf(remaining?.wallet),
     heldMicros: 0n,

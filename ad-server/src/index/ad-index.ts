@@ -31,6 +31,8 @@ export interface IndexedCampaign {
   readonly pricing: Pricing
   readonly bidMicros: bigint
   readonly budgetDailyMicros: bigint | undefined
+  readonly budgetWeeklyMicros: bigint | undefined
+  readonly budgetMonthlyMicros: bigint | undefined
   readonly budgetTotalMicros: bigint | undefined
   readonly startsAtMs: number
   readonly endsAtMs: number
@@ -326,8 +328,10 @@ export class AdIndex {
       state,
       pricing: state.pricing,
       bidMicros: BigInt(state.bidMicros),
-      budgetDailyMicros: state.budgetDailyMicros === null ? undefined : BigInt(state.budgetDailyMicros),
-      budgetTotalMicros: state.budgetTotalMicros === null ? undefined : BigInt(state.budgetTotalMicros),
+      budgetDailyMicros: limitOf(state.budgetDailyMicros),
+      budgetWeeklyMicros: limitOf(state.budgetWeeklyMicros),
+      budgetMonthlyMicros: limitOf(state.budgetMonthlyMicros),
+      budgetTotalMicros: limitOf(state.budgetTotalMicros),
       startsAtMs: state.startsAt === null ? Number.NEGATIVE_INFINITY : Date.parse(state.startsAt),
       endsAtMs: state.endsAt === null ? Number.POSITIVE_INFINITY : Date.parse(state.endsAt),
       active: state.status === 'active',
@@ -391,6 +395,8 @@ function cellsOf(targeting: CampaignState['targeting'], ads: readonly IndexedAd[
 
 const isSamePoint = (a: Point | undefined, b: Point | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && a.lat === b.lat && a.lng === b.lng)
+
+const limitOf = (micros: string | null): bigint | undefined => (micros === null ? undefined : BigInt(micros))
 
 const someOrNone = <T>(items: T[]): T[] | undefined => (items.length > 0 ? items : undefined)
 

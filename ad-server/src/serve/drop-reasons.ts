@@ -28,12 +28,21 @@ export const DROP_REASONS = {
   term_blocked: { outcome: 'dropped', meaning: 'the operator has blocked a term or phrase of the query' },
   currency: { outcome: 'dropped', meaning: 'bids in another currency than this auction is held in' },
   budget_total_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's total budget" },
+  budget_month_spent: {
+    outcome: 'dropped',
+    meaning: "nothing is left of the campaign's budget for the month",
+  },
+  budget_week_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the week" },
   budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
   wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
   frequency_cap: { outcome: 'dropped', meaning: 'this customer has seen the campaign often enough' },
   merchant_frequency_cap: {
     outcome: 'dropped',
     meaning: "this customer has seen the merchant's campaigns often enough",
+  },
+  paced: {
+    outcome: 'dropped',
+    meaning: 'pacing keeps the campaign out of a share of auctions, to make its budget last the day',
   },
   listing_unknown: { outcome: 'dropped', meaning: 'the listing is not in the index' },
   listing_inactive: { outcome: 'dropped', meaning: 'the listing is inactive' },

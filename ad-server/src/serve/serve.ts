@@ -14,6 +14,7 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { BudgetFeed } from '../budgets/budget-feed.js'
 import { expectedSpend, type InFlightSpend } from '../budgets/in-flight.js'
+import { isPacedOut, paceOf } from '../budgets/pace-of.js'
 import { remainingOf } from '../budgets/remaining.js'
 import { blendOrganic } from '../domain/organic-order.js'
 import { layOutPage } from '../domain/page.js'
@@ -291,7 +292,8 @@ export function createServe(deps: ServeDeps): Serve {
           index: deps.index,
           localTime,
           remainingOf,
-          multiplierOf: () => 1,
+          multiplierOf: (campaign) => paceOf(campaign).multiplier,
+          isPacedOut: (campaign) => isPacedOut(paceOf(campaign), deps.random),
           relevanceOf: relevance,
           capped,
           maxCandidates: MAX_CANDIDATES,

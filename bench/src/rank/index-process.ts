@@ -83,6 +83,7 @@ function timesOf(index: AdIndex): number[] {
         localTime,
         remainingOf,
         multiplierOf: () => 1,
+        isPacedOut: () => false,
         relevanceOf: relevance,
         capped: NOTHING_CAPPED,
         maxCandidates: MATCHING + 1,

@@ -31,9 +31,13 @@ const campaign = (fields: Partial<CampaignRecord>): CampaignRecord => ({
 const ads = [{ id: 'ad_1', campaignId: 'cmp_1', listingId: 'L1', listingStatus: 'active' as const }]
 const means: CampaignMeans = {
   spentTodayMicros: 0n,
+  spentWeekMicros: 0n,
+  spentMonthMicros: 0n,
   spentTotalMicros: 0n,
   walletMicros: 1n,
   timeZone: 'Europe/Berlin',
+  leastReserveMicros: 1n,
+  passThrough: 1,
 }
 
 describe('notServingReason', () => {
@@ -44,6 +48,19 @@ describe('notServingReason', () => {
     expect(at('2026-01-05T08:59:59.999Z')).toBeNull()
     expect(at('2026-01-05T09:00:00Z')).toBe('outside_dayparts')
     expect(at('2026-01-06T08:00:00Z')).toBe('outside_dayparts')
+  })
+
+  it('names the limit of the week and of the month, a bid that no reserve lets in, and pacing', () => {
+    const limited = campaign({ budgetWeeklyMicros: 5n, budgetMonthlyMicros: 9n, bidMicros: 7n })
+    const reason = (over: Partial<CampaignMeans>, of = limited) =>
+      notServingReason(of, ads, { ...means, ...over }, 0)
+    expect(reason({ spentWeekMicros: 4n, spentMonthMicros: 8n, leastReserveMicros: 7n })).toBeNull()
+    expect(reason({ spentWeekMicros: 5n })).toBe('budget_week_spent')
+    expect(reason({ spentMonthMicros: 9n })).toBe('budget_month_spent')
+    expect(reason({ leastReserveMicros: 8n })).toBe('bid_below_reserve')
+    expect(reason({ passThrough: 0.02 })).toBeNull()
+    expect(reason({ passThrough: 0.019 })).toBe('paced_out')
+    expect(reason({ passThrough: 0.019 }, { ...limited, pacing: 'asap' })).toBeNull()
   })
 
   it('a budget spent to the micro is spent; one micro less is not', () => {

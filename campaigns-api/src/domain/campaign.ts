@@ -172,10 +172,19 @@ export function statusAfter(status: CampaignStatus, action: CampaignAction): Cam
 /** What a campaign has spent and what it may still draw on. */
 export interface CampaignMeans {
   readonly spentTodayMicros: Micros
+  readonly spentWeekMicros: Micros
+  readonly spentMonthMicros: Micros
   readonly spentTotalMicros: Micros
   readonly walletMicros: Micros
   readonly timeZone: string
+  /** The lowest reserve that any request could set for it. */
+  readonly leastReserveMicros: Micros
+  /** Share of auctions that pacing lets it take part in. */
+  readonly passThrough: number
 }
+
+/** With fewer auctions than one in fifty a campaign is not served to speak of. */
+const PACED_OUT = 0.02
 
 /** The first thing that keeps the campaign from serving now, from the owner's own switches down to money; null when nothing does. */
 export function notServingReason(
@@ -188,16 +197,23 @@ export function notServingReason(
   if (campaign.startsAt && campaign.startsAt.getTime() > nowMs) return 'not_started'
   if (campaign.endsAt && campaign.endsAt.getTime() <= nowMs) return 'ended'
   if (!ads.some((ad) => ad.listingStatus === 'active')) return 'no_active_listing'
+  if (campaign.bidMicros < means.leastReserveMicros) return 'bid_below_reserve'
   if (means.walletMicros <= 0n) return 'wallet_empty'
   if (campaign.budgetTotalMicros !== null && means.spentTotalMicros >= campaign.budgetTotalMicros) {
     return 'budget_total_spent'
   }
+  if (campaign.budgetMonthlyMicros !== null && means.spentMonthMicros >= campaign.budgetMonthlyMicros) {
+    return 'budget_month_spent'
+  }
+  if (campaign.budgetWeeklyMicros !== null && means.spentWeekMicros >= campaign.budgetWeeklyMicros) {
+    return 'budget_week_spent'
+  }
   if (campaign.budgetDailyMicros !== null && means.spentTodayMicros >= campaign.budgetDailyMicros) {
     return 'budget_day_spent'
   }
-  return withinDayparts(campaign.dayparts, nowMs, campaign.timeZone ?? means.timeZone)
-    ? null
-    : 'outside_dayparts'
+  if (!withinDayparts(campaign.dayparts, nowMs, campaign.timeZone ?? means.timeZone))
+    return 'outside_dayparts'
+  return campaign.pacing === 'even' && means.passThrough < PACED_OUT ? 'paced_out' : null
 }
 
 function withinDayparts(dayparts: CampaignRecord['dayparts'], nowMs: number, timeZone: string): boolean {

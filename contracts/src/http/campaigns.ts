@@ -189,6 +189,8 @@ export const NOT_SERVING_REASONS = [
   'budget_total_spent',
   'outside_dayparts',
   'no_active_listing',
+  'bid_below_reserve',
+  'paced_out',
 ] as const
 export const campaign = z.object({
   id: z.string(),
@@ -231,6 +233,39 @@ export const campaign = z.object({
   updatedAt: z.string(),
 })
 export type Campaign = z.infer<typeof campaign>
+
+/** One limit; all null where there is none. */
+const budgetLimit = z.object({
+  limit: z.string().nullable(),
+  spent: z.string(),
+  remaining: z.string().nullable(),
+})
+export const campaignBudget = z.object({
+  campaignId: z.string(),
+  currency: z.string(),
+  /** The merchant's budget day that this is about. */
+  day: z.string(),
+  limits: z.object({ day: budgetLimit, week: budgetLimit, month: budgetLimit, total: budgetLimit }),
+  /** The merchant's, for all of its campaigns. */
+  wallet: z.object({ remaining: z.string() }),
+  pacing: z.object({
+    mode: z.enum(PACINGS),
+    /** What bids are multiplied by now; null before pacing has seen the campaign today. */
+    multiplier: z.number().nullable(),
+    /** Share of the auctions that it takes part in now. */
+    passThrough: z.number().nullable(),
+    /** What the day may cost by all limits together; null when the campaign is not paced. */
+    dayAllowance: z.string().nullable(),
+    /** Share of the day's forecast traffic, within the campaign's hours, that has gone by. */
+    dayShare: z.number().nullable(),
+  }),
+  /** Spend of the whole day if it goes on as it has, at most what the limits leave; null as long as too little of the day has gone by. */
+  forecastDay: z.string().nullable(),
+  /** Shown and clicked but not billed, because a limit was used up. */
+  overDelivery: z.object({ day: z.string(), total: z.string() }),
+  notServing: z.enum(NOT_SERVING_REASONS).nullable(),
+})
+export type CampaignBudget = z.infer<typeof campaignBudget>
 
 export const createKeyBody = z.strictObject({
   name: name.default('key'),

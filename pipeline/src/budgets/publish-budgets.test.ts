@@ -130,11 +130,26 @@ describe('the view of budgets and wallets', () => {
     await charge('c2', 'm2')
     const publish = createPublishBudgets({ postgres, state, clock })
     await publish()
-    expect(await viewOf('c1')).toEqual({ day: '2026-03-10', spentDay: '250000', spentTotal: '250000' })
-    expect(await viewOf('c2')).toEqual({ day: '2026-03-11', spentDay: '250000', spentTotal: '250000' })
+    expect(await viewOf('c1')).toMatchObject({ day: '2026-03-10', spentDay: '250000', spentTotal: '250000' })
+    expect(await viewOf('c2')).toMatchObject({ day: '2026-03-11', spentDay: '250000', spentTotal: '250000' })
     nowMs += 24 * 3_600_000
     await publish()
-    expect(await viewOf('c1')).toEqual({ day: '2026-03-11', spentDay: '0', spentTotal: '250000' })
+    expect(await viewOf('c1')).toMatchObject({ day: '2026-03-11', spentDay: '0', spentTotal: '250000' })
+  })
+
+  it('shows what is spent in the week and the month of the merchant’s day, and of no other', async () => {
+    await postgres.query(
+      `insert into spend_counters (campaign_id, period, merchant_id, spent_micros, updated_at)
+       select 'c1', period, 'm1', micros, $1
+       from (values ('week:2026-03-09', 30), ('week:2026-03-02', 1), ('month:2026-03', 70), ('month:2026-02', 2)) as v (period, micros)`,
+      [new Date(nowMs)],
+    )
+    const publish = createPublishBudgets({ postgres, state, clock })
+    await publish()
+    expect(await viewOf('c1')).toMatchObject({ spentWeek: '30', spentMonth: '70' })
+    nowMs = Date.parse('2026-03-16T12:00:00Z')
+    await publish()
+    expect(await viewOf('c1')).toMatchObject({ spentWeek: '0', spentMonth: '70' })
   })
 
   it('shows charges and deposits of each run, also those that commit later than they are stamped', async () => {

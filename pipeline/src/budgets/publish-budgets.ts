@@ -2,6 +2,8 @@ import {
   BUDGET_VIEW_KEY,
   BUDGET_VIEW_PUBLISHED_KEY,
   budgetDay,
+  budgetMonthOf,
+  budgetWeekOf,
   type CampaignBudgetView,
   type Clock,
   type Micros,
@@ -66,16 +68,24 @@ async function budgetViews(q: Queryable, since: Date, nowMs: number): Promise<Re
      from spend_counters s join merchants m on m.id = s.merchant_id
      where s.campaign_id in (select campaign_id from spend_counters where updated_at >= $1)
        and s.period = any ($2)`,
-    [since, ['total', ...days]],
+    [since, ['total', ...new Set(days.flatMap((day) => [day, budgetWeekOf(day), budgetMonthOf(day)]))]],
   )
   const views = new Map<string, CampaignBudgetView>()
   for (const { id, timeZone, period, spentMicros } of rows) {
     const day = budgetDay(nowMs, timeZone)
     const view = views.get(id) ?? { day, spentDay: '0', spentWeek: '0', spentMonth: '0', spentTotal: '0' }
-    if (period === 'total') views.set(id, { ...view, spentTotal: spentMicros.toString() })
-    else if (period === day) views.set(id, { ...view, spentDay: spentMicros.toString() })
+    const field = fieldOf(period, day)
+    if (field) views.set(id, { ...view, [field]: spentMicros.toString() })
   }
   return new Map([...views].map(([id, view]) => [id, JSON.stringify(view)]))
+}
+
+/** Where a period stands in the view of a budget day; undefined: it is of another day, week or month. */
+function fieldOf(period: string, day: string): Exclude<keyof CampaignBudgetView, 'day'> | undefined {
+  if (period === 'total') return 'spentTotal'
+  if (period === day) return 'spentDay'
+  if (period === budgetWeekOf(day)) return 'spentWeek'
+  return period === budgetMonthOf(day) ? 'spentMonth' : undefined
 }
 
 async function walletViews(q: Queryable, since: Date): Promise<ReadonlyMap<string, string>> {

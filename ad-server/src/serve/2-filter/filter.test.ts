@@ -69,6 +69,7 @@ const select = (index: AdIndex, request: AdRequest, drops: DropLedger, maxCandid
       localTime: createZoneClock(),
       remainingOf,
       multiplierOf: () => 1,
+      isPacedOut: () => false,
       relevanceOf: relevance,
       capped: NOTHING_CAPPED,
       maxCandidates,

@@ -11,6 +11,8 @@ import type { Capped } from '../frequency-caps.js'
 /** What a campaign may still spend; undefined where there is no limit. */
 export interface Remaining {
   readonly totalMicros: Micros | undefined
+  readonly monthMicros: Micros | undefined
+  readonly weekMicros: Micros | undefined
   readonly dayMicros: Micros | undefined
   readonly walletMicros: Micros | undefined
   /** Expected to be charged for slots already sold, of this campaign and of its whole merchant. */
@@ -24,6 +26,8 @@ export interface FilterDeps {
   readonly remainingOf: (campaign: IndexedCampaign, budgetDay: string) => Remaining
   /** Pacing's hold on the campaign's bids, 0…1. */
   readonly multiplierOf: (campaign: IndexedCampaign) => number
+  /** Whether pacing's gate keeps the campaign out of this auction. */
+  readonly isPacedOut: (campaign: IndexedCampaign) => boolean
   readonly relevanceOf: (context: SlateContext, listing: RankedListing) => number
   /** What this customer has seen often enough. */
   readonly capped: Capped
@@ -92,10 +96,11 @@ function judgeCampaign(
   if (spent) return spent
   if (deps.capped.campaigns.has(campaign.id)) return 'frequency_cap'
   if (deps.capped.merchants.has(campaign.merchantId)) return 'merchant_frequency_cap'
+  if (deps.isPacedOut(campaign)) return 'paced'
   return {
     match,
     currency: merchant.currency,
-    remainingMicros: least(least(remaining.totalMicros, remaining.dayMicros), remaining.walletMicros),
+    remainingMicros: tightestOf(remaining),
   }
 }
 
@@ -115,15 +120,24 @@ export function isOutOfRadius(campaign: IndexedCampaign, { location }: Pick<AdRe
 }
 
 /** Which limit is used up, counting what slots already sold are expected to cost. */
-function spentOf(remaining: Remaining): DropReason | undefined {
+export function spentOf(remaining: Remaining): DropReason | undefined {
   const { heldMicros, heldByMerchantMicros } = remaining
   if (remaining.totalMicros !== undefined && remaining.totalMicros <= heldMicros) return 'budget_total_spent'
+  if (remaining.monthMicros !== undefined && remaining.monthMicros <= heldMicros) return 'budget_month_spent'
+  if (remaining.weekMicros !== undefined && remaining.weekMicros <= heldMicros) return 'budget_week_spent'
   if (remaining.dayMicros !== undefined && remaining.dayMicros <= heldMicros) return 'budget_day_spent'
   if (remaining.walletMicros !== undefined && remaining.walletMicros <= heldByMerchantMicros) {
     return 'wallet_empty'
   }
   return undefined
 }
+
+/** What the tightest limit leaves; undefined without any. */
+export const tightestOf = (remaining: Remaining): Micros | undefined =>
+  [remaining.monthMicros, remaining.weekMicros, remaining.dayMicros, remaining.walletMicros].reduce(
+    least,
+    remaining.totalMicros,
+  )
 
 const least = (a: Micros | undefined, b: Micros | undefined): Micros | undefined =>
   a === undefined ? b : b === undefined || a < b ? a : b
