@@ -82,6 +82,8 @@ const caseCampaign = z.strictObject({
     })
     .optional(),
   multiplier: z.number().min(0).max(1).default(1),
+  /** false: pacing's gate keeps the campaign out of this auction. */
+  passes: z.boolean().default(true),
   /** Impressions of the campaign that the customer had within the last hour, day and week. */
   seen: z
     .strictObject({

@@ -103,7 +103,7 @@ export function runAuctionCase(json: unknown): CaseResult {
       localTime: createZoneClock(),
       remainingOf: (campaign) => remainingOf(campaigns.get(campaign.id)!),
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
-      isPacedOut: () => false,
+      isPacedOut: (campaign) => !campaigns.get(campaign.id)!.passes,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
       capped: cappedOf(found),
