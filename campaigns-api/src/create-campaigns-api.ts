@@ -16,9 +16,12 @@ import { patchCampaign } from './routes/patch-campaign/route.js'
 import { patchMerchant } from './routes/patch-merchant/route.js'
 import { postCampaignAction } from './routes/post-campaign-action/route.js'
 import { postCampaigns } from './routes/post-campaigns/route.js'
+import { postClawbacks } from './routes/post-clawbacks/route.js'
+import { postCredits } from './routes/post-credits/route.js'
 import { postDeposits } from './routes/post-deposits/route.js'
 import { postKeys } from './routes/post-keys/route.js'
 import { postMerchants } from './routes/post-merchants/route.js'
+import { postRefunds } from './routes/post-refunds/route.js'
 import { postReportsQuery } from './routes/post-reports-query/route.js'
 import { putListingsRoute } from './routes/put-listings/route.js'
 
@@ -29,6 +32,9 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   patchMerchant,
   postDeposits,
   getDeposits,
+  postRefunds,
+  postCredits,
+  postClawbacks,
   getWallet,
   getLedger,
   putListingsRoute,
