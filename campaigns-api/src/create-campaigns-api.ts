@@ -11,6 +11,8 @@ import { getListing } from './routes/get-listing/route.js'
 import { getListings } from './routes/get-listings/route.js'
 import { getMerchant } from './routes/get-merchant/route.js'
 import { getMerchants } from './routes/get-merchants/route.js'
+import { getStatement } from './routes/get-statement/route.js'
+import { getStatements } from './routes/get-statements/route.js'
 import { getWallet } from './routes/get-wallet/route.js'
 import { patchCampaign } from './routes/patch-campaign/route.js'
 import { patchMerchant } from './routes/patch-merchant/route.js'
@@ -37,6 +39,8 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postClawbacks,
   getWallet,
   getLedger,
+  getStatements,
+  getStatement,
   putListingsRoute,
   getListings,
   getListing,
