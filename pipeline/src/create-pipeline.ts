@@ -11,6 +11,7 @@ import { createAttribution } from './attribution/index.js'
 import { createBilling } from './billing/index.js'
 import { createBudgetPublisher } from './budgets/index.js'
 import { createIngest } from './ingest/index.js'
+import { createReconciliation } from './reconcile/index.js'
 import { createRetention } from './retention/index.js'
 import { createStatsSchedule, createTrainingSchedule } from './schedule/index.js'
 
@@ -51,6 +52,7 @@ export function createPipeline(deps: PipelineDeps): Service {
         expression: deps.trainCron,
         train: () => trainModel(deps, { promote: true, actor: 'schedule' }),
       }),
+      createReconciliation(deps),
       createRetention(deps),
     ],
   }
