@@ -8,7 +8,7 @@ const ROW_KEYS: Readonly<Record<string, string>> = { order_lines_v1: 'event_id, 
  * Rows that are named after offsets of the log up to where ingest had come: a batch is called `topic:partition:first-last`, with more
  * behind it when it was rebuilt. A row with another name takes part.
  */
-const STORED_BY_THEN = `
+export const STORED_BY_THEN = `
   toInt64OrZero(extract(source_batch, '^[^:]+:[0-9]+:[0-9]+-([0-9]+)')) < transform(
     toInt64OrZero(extract(source_batch, '^[^:]+:([0-9]+):')),
     {partitions:Array(Int64)}, {nexts:Array(Int64)}, toInt64(9223372036854775807))`
