@@ -15,14 +15,19 @@ import { getListings } from './routes/get-listings/route.js'
 import { getMerchant } from './routes/get-merchant/route.js'
 import { getMerchants } from './routes/get-merchants/route.js'
 import { getRules } from './routes/get-rules/route.js'
+import { getStatement } from './routes/get-statement/route.js'
+import { getStatements } from './routes/get-statements/route.js'
 import { getWallet } from './routes/get-wallet/route.js'
 import { patchCampaign } from './routes/patch-campaign/route.js'
 import { patchMerchant } from './routes/patch-merchant/route.js'
 import { postCampaignAction } from './routes/post-campaign-action/route.js'
 import { postCampaigns } from './routes/post-campaigns/route.js'
+import { postClawbacks } from './routes/post-clawbacks/route.js'
+import { postCredits } from './routes/post-credits/route.js'
 import { postDeposits } from './routes/post-deposits/route.js'
 import { postKeys } from './routes/post-keys/route.js'
 import { postMerchants } from './routes/post-merchants/route.js'
+import { postRefunds } from './routes/post-refunds/route.js'
 import { postReportsQuery } from './routes/post-reports-query/route.js'
 import { putListingsRoute } from './routes/put-listings/route.js'
 import { putRules } from './routes/put-rules/route.js'
@@ -34,8 +39,13 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   patchMerchant,
   postDeposits,
   getDeposits,
+  postRefunds,
+  postCredits,
+  postClawbacks,
   getWallet,
   getLedger,
+  getStatements,
+  getStatement,
   putListingsRoute,
   getListings,
   getListing,

@@ -221,6 +221,28 @@ export type ChargeData = z.infer<typeof chargeData>
 export const chargeEvent = envelope('charge', chargeData)
 export type ChargeEvent = z.infer<typeof chargeEvent>
 
+/** Why charges are given back. */
+export const CLAWBACK_REASONS = ['bot', 'fraud', 'data_center', 'repeat', 'other'] as const
+export type ClawbackReason = (typeof CLAWBACK_REASONS)[number]
+
+/**
+ * A charge given back, because what it billed was found invalid later. `occurredAt` is the charge's, so that reports restate the
+ * day of the charge; the slot's description is the charge's too.
+ */
+export const clawbackData = chargeData.omit({ outcome: true, reason: true, priceMicros: true }).extend({
+  clawbackId: z.string(),
+  /** What was given back: the charge's amount. */
+  amountMicros: microsString,
+  reason: z.enum(CLAWBACK_REASONS),
+})
+export type ClawbackData = z.infer<typeof clawbackData>
+export const clawbackEvent = envelope('clawback', clawbackData)
+export type ClawbackEvent = z.infer<typeof clawbackEvent>
+
+/** The charges topic: verdicts of billing, and charges given back. */
+export const billingEvent = z.discriminatedUnion('type', [chargeEvent, clawbackEvent])
+export type BillingEvent = z.infer<typeof billingEvent>
+
 export const apiKeyState = z.looseObject({
   id: z.string(),
   /** SHA-256 of the key, hex. */
@@ -247,4 +269,4 @@ export type ChangeEvent = z.infer<typeof changeEvent>
 
 export const EVENT_SCHEMA = '1-0-0'
 
-export type AnyEvent = AuctionEvent | InteractionEvent | OrderEvent | ChargeEvent | ChangeEvent
+export type AnyEvent = AuctionEvent | InteractionEvent | OrderEvent | BillingEvent | ChangeEvent

@@ -48,6 +48,14 @@ describe('the endcap command', () => {
     [['replay', 'obd', '/nowhere'], 'is missing'],
     [['keys', 'create', '--scope', 'everything'], 'must be one of'],
     [['dlq', 'replay'], 'say which'],
+    [
+      ['repair', 'clickhouse', '--from', 'yesterday', '--to', '2026-01-05T12:00:00Z'],
+      '--from must be a time',
+    ],
+    [
+      ['repair', 'clickhouse', '--from', '2026-01-05T12:00:00Z', '--to', '2026-01-05T12:00:00Z'],
+      '--to must be later than --from',
+    ],
     [['train', '--from', 'yesterday'], '--from must be an instant'],
   ])('refuses %j with one sentence and exit code 2', async (args, sentence) => {
     const { code, stdout, stderr } = await runEndcap(args)

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   train: async () => (await import('./commands/train.js')).trainCommand,
   models: async () => (await import('./commands/models.js')).modelsCommand,
   verify: async () => (await import('./commands/verify.js')).verifyCommand,
+  repair: async () => (await import('./commands/repair.js')).repairCommand,
   migrate: async () => (await import('./commands/migrate.js')).migrateCommand,
   config: async () => (await import('./commands/config.js')).configCommand,
   keys: async () => (await import('./commands/keys.js')).keysCommand,

@@ -12,6 +12,7 @@ import { createBilling } from './billing/index.js'
 import { createBudgetPublisher } from './budgets/index.js'
 import { createIngest } from './ingest/index.js'
 import { createPacing } from './pacing/index.js'
+import { createReconciliation } from './reconcile/index.js'
 import { createRetention } from './retention/index.js'
 import { createStatsSchedule, createTrainingSchedule } from './schedule/index.js'
 
@@ -53,6 +54,7 @@ export function createPipeline(deps: PipelineDeps): Service {
         expression: deps.trainCron,
         train: () => trainModel(deps, { promote: true, actor: 'schedule' }),
       }),
+      createReconciliation(deps),
       createRetention(deps),
     ],
   }

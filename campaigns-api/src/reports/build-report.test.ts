@@ -61,12 +61,12 @@ describe('buildReport', () => {
 
   it('always cuts a merchant down to its own in every source that it reads', () => {
     const sql = sqlOf({ metrics: [...REPORT_METRICS], attribution: { clickDays: 7 } }, ['mer_1'])
-    expect(sql.match(/union all/g)).toHaveLength(2)
-    expect(sql.match(/merchant_id in \{only_merchants:Array\(String\)\}/g)).toHaveLength(3)
+    expect(sql.match(/union all/g)).toHaveLength(3)
+    expect(sql.match(/merchant_id in \{only_merchants:Array\(String\)\}/g)).toHaveLength(4)
   })
 
   it('reads only the sources that its metrics need', () => {
-    expect(sqlOf({ metrics: ['ctr'] })).not.toMatch(/auction|attribution/)
+    expect(sqlOf({ metrics: ['ctr'] })).not.toMatch(/auction|attribution|charges/)
     expect(sqlOf({ metrics: ['requests'] })).not.toMatch(/performance|attribution/)
     expect(sqlOf({ metrics: ['sales'] })).not.toMatch(/performance|auction/)
   })

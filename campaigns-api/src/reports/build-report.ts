@@ -19,7 +19,7 @@ import {
   SLOT_DIMENSIONS,
 } from './columns.js'
 import { type Period, periodOf, periodProblems } from './period.js'
-import { attributed, dimensionSql, type Source, sourcesOf } from './sources.js'
+import { attributed, dimensionSql, isStoredAttribution, type Source, sourcesOf } from './sources.js'
 
 /** A statement with the values it binds. */
 export interface ReportStatement {
@@ -35,10 +35,12 @@ export interface ReportPlan {
   readonly period: Period
   readonly rows: ReportStatement
   readonly totals: ReportStatement
-  /** Which merchants have spend in it; undefined when it holds no spend. */
+  /** Which merchants have spend or over-delivery in it; undefined when it holds neither. */
   readonly spenders: ReportStatement | undefined
   /** Which currencies its sales are in; undefined when it holds no sales. */
   readonly saleCurrencies: ReportStatement | undefined
+  /** It reads what attribution has written: nothing later than the last run is in it. */
+  readonly readsAttributions: boolean
 }
 
 /**
@@ -74,7 +76,9 @@ export function buildReport(query: ReportQuery, only: readonly string[] | undefi
     measures: MEASURES.filter((measure) => measures.has(measure)),
     filters: filters.sql,
   }
-  const performance = sources.find((source) => source.measures.spend)
+  const paying = sources.filter(({ measures: of }) =>
+    MERCHANT_MONEY.some((measure) => measures.has(measure) && of[measure] !== undefined),
+  )
   const sales = attributed(window)
   return {
     dimensions: query.dimensions,
@@ -87,13 +91,19 @@ export function buildReport(query: ReportQuery, only: readonly string[] | undefi
     },
     totals: { name: 'report.totals', sql: groupedSql(context, []), params },
     spenders:
-      performance && measures.has('spend')
+      paying.length > 0
         ? {
             name: 'report.spenders',
-            sql: `select distinct toString(merchant_id) as merchant from ${performance.from} where ${whereSql(performance, context)} and spend_micros != 0`,
+            sql: paying
+              .map(
+                (source) =>
+                  `select distinct toString(merchant_id) as merchant from ${source.from} where ${whereSql(source, context)} and ${source.money} != 0`,
+              )
+              .join('\nunion distinct\n'),
             params,
           }
         : undefined,
+    readsAttributions: sources.some(isStoredAttribution),
     saleCurrencies: measures.has('sales')
       ? {
           name: 'report.sale_currencies',
@@ -103,6 +113,9 @@ export function buildReport(query: ReportQuery, only: readonly string[] | undefi
       : undefined,
   }
 }
+
+/** Money in the merchant's currency; sales are in the order's. */
+const MERCHANT_MONEY = ['spend', 'overDelivery'] as const
 
 interface Context {
   readonly sources: readonly Source[]
@@ -146,7 +159,7 @@ function metricSql(metric: ReportMetric): string {
   const definition = METRICS[metric]
   if ('measure' in definition) return `sum_${definition.measure}`
   const { numerator, denominator } = definition
-  return `if(sum_${denominator} = 0, null, sum_${numerator} / sum_${denominator})`
+  return `if(sum_${denominator} <= 0, null, sum_${numerator} / sum_${denominator})`
 }
 
 function unanswerable(query: ReportQuery): FieldError[] {

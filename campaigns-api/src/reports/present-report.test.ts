@@ -40,7 +40,7 @@ describe('presentTotals', () => {
       fc.property(fc.bigInt(0n, 10n ** 18n), fc.bigInt(1n, 10n ** 9n), (spend, clicks) => {
         const { cpc } = presentTotals(
           { metrics: ['cpc'] },
-          { sum_spend: spend.toString(), sum_clicks: clicks.toString() },
+          { sum_spend: spend.toString(), sum_validClicks: clicks.toString() },
         )
         const twiceError = 2n * (parseMoney(String(cpc)) * clicks - spend)
         expect(twiceError > -clicks && twiceError <= clicks).toBe(true)

@@ -55,7 +55,8 @@ function metricCell(metric: ReportMetric, row: StoredRow): Cell {
   }
   const numerator = sum(definition.numerator)
   const denominator = sum(definition.denominator)
-  if (denominator === 0n) return null
+  // Below 0 for moments: a verdict may be stored before the interaction that it is about.
+  if (denominator <= 0n) return null
   return definition.kind === 'ratio'
     ? (Number(numerator) * definition.scale) / Number(denominator)
     : formatMoney(dividedHalfUp(numerator * BigInt(definition.scale), denominator))

@@ -16,6 +16,8 @@ export interface Source {
   /** Conditions that always hold, besides period and filters. */
   readonly where: string
   readonly measures: Partial<Readonly<Record<Measure, string>>>
+  /** The column that is money in the merchant's currency, if one is. */
+  readonly money?: string
 }
 
 const FROM = `{from:DateTime64(3, 'UTC')}`
@@ -33,15 +35,27 @@ const performance = (daily: boolean): Source => ({
     ? { from: 'performance_day_v1', ...byUtcDay }
     : { from: 'performance_minute_v1', ...byInstant('minute') }),
   where: '1',
+  money: 'spend_micros',
   measures: {
     impressions: 'sum(impressions)',
     viewableImpressions: 'sum(viewable_impressions)',
     clicks: 'sum(clicks)',
     invalidImpressions: 'sum(invalid_impressions)',
     invalidClicks: 'sum(invalid_clicks)',
+    validImpressions: 'sum(impressions) - sum(invalid_impressions)',
+    validClicks: 'sum(clicks) - sum(invalid_clicks)',
     spend: 'sum(spend_micros)',
   },
 })
+
+/** Valid interactions that were not billed because a budget or the wallet was used up, at the price that each would have cost. */
+const OVER_DELIVERY: Source = {
+  from: '(select *, true as sponsored from charges_v1)',
+  ...byInstant('occurred_at'),
+  where: `outcome = 'not_charged' and startsWith(reason, 'over_')`,
+  money: 'price_micros',
+  measures: { overDelivery: 'sum(price_micros)' },
+}
 
 const AUCTIONS: Source = {
   from: 'auctions_v1',
@@ -57,10 +71,13 @@ const SHOWN_SLOTS: Source = {
   measures: { requests: 'uniqExact(auction_id)' },
 }
 
+const STORED_ATTRIBUTIONS = 'attributions_v1 final'
+export const isStoredAttribution = ({ from }: Source): boolean => from === STORED_ATTRIBUTIONS
+
 /** Order lines with the sponsored touch that earned each. */
 export const attributed = (window: AttributionWindow): Source => ({
   ...(isDefaultWindow(window)
-    ? { from: 'attributions_v1 final', where: `model = 'last_touch' and sponsored` }
+    ? { from: STORED_ATTRIBUTIONS, where: `model = 'last_touch' and sponsored` }
     : { from: `(${lastTouchAtRead(window)})`, where: '1' }),
   ...byInstant('order_at'),
   measures: { orders: 'uniqExact(order_id)', units: 'sum(quantity)', sales: 'sum(sales_micros)' },
@@ -76,6 +93,7 @@ export function sourcesOf(report: {
   return [
     report.bySlot ? SHOWN_SLOTS : AUCTIONS,
     performance(report.daily),
+    OVER_DELIVERY,
     attributed(report.window),
   ].filter((source) =>
     Object.keys(source.measures).some((measure) => report.measures.has(measure as Measure)),

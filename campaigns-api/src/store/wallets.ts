@@ -50,3 +50,27 @@ export async function listDeposits(
   )
   return rows
 }
+
+/** A row of `refunds`: money paid back out of a wallet. */
+export type RefundRecord = DepositRecord
+
+export async function insertRefund(tx: Transaction, refund: RefundRecord): Promise<void> {
+  await tx.query(
+    `insert into refunds (id, merchant_id, amount_micros, currency, reference, created_at)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [refund.id, refund.merchantId, refund.amountMicros, refund.currency, refund.reference, refund.createdAt],
+  )
+}
+
+/** A row of `credits`: goodwill that the platform pays. */
+export interface CreditRecord extends Omit<DepositRecord, 'reference'> {
+  readonly reason: string
+}
+
+export async function insertCredit(tx: Transaction, credit: CreditRecord): Promise<void> {
+  await tx.query(
+    `insert into credits (id, merchant_id, amount_micros, currency, reason, created_at)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [credit.id, credit.merchantId, credit.amountMicros, credit.currency, credit.reason, credit.createdAt],
+  )
+}

@@ -1,6 +1,7 @@
 import {
   type AuctionEvent,
   auctionEvent,
+  type BillingEvent,
   type ChargeEvent,
   chargeEvent,
   EVENT_SCHEMA,
@@ -84,6 +85,8 @@ export const charge = (
   at: string,
   slot: TestSlot,
   verdict: {
+    readonly chargeId?: string
+    readonly interactionId?: string
     readonly micros?: bigint
     readonly reason?: string
     readonly of?: 'click' | 'impression'
@@ -93,19 +96,24 @@ export const charge = (
   const id = nextId()
   const { sponsored: _, ...fields } = slotFields(slot)
   return chargeEvent.parse(
-    envelopeAt('charge', at, {
-      ...fields,
-      chargeId: `chg_${id}`,
-      interactionId: `int_${id}`,
-      interactionType: verdict.of ?? 'click',
-      auctionId: 'auc_1',
-      pricing: 'cpc',
-      amountMicros: (verdict.micros ?? 0n).toString(),
-      priceMicros: '500000',
-      currency: verdict.currency ?? 'EUR',
-      outcome: verdict.reason ? 'not_charged' : 'charged',
-      reason: verdict.reason ?? '',
-    }),
+    envelopeAt(
+      'charge',
+      at,
+      {
+        ...fields,
+        chargeId: verdict.chargeId ?? `chg_${id}`,
+        interactionId: verdict.interactionId ?? `int_${id}`,
+        interactionType: verdict.of ?? 'click',
+        auctionId: 'auc_1',
+        pricing: 'cpc',
+        amountMicros: (verdict.micros ?? 0n).toString(),
+        priceMicros: '500000',
+        currency: verdict.currency ?? 'EUR',
+        outcome: verdict.reason ? 'not_charged' : 'charged',
+        reason: verdict.reason ?? '',
+      },
+      verdict.chargeId,
+    ),
   )
 }
 
@@ -175,13 +183,15 @@ export const auction = (
 /** Stores events as ingest does. */
 export async function store(
   clickhouse: ClickHouse,
-  events: readonly (AuctionEvent | InteractionEvent | ChargeEvent | OrderEvent)[],
+  events: readonly (AuctionEvent | InteractionEvent | BillingEvent | OrderEvent)[],
 ): Promise<void> {
   const batch = nextId()
   const stored = <E>(event: E) => ({ event, batch })
   const options = { token: batch }
   const interactions = events.filter((event): event is InteractionEvent => 'channel' in event.data)
-  const charges = events.filter((event): event is ChargeEvent => event.type === 'charge')
+  const charges = events.filter(
+    (event): event is BillingEvent => event.type === 'charge' || event.type === 'clawback',
+  )
   const orders = events.filter((event): event is OrderEvent => event.type === 'order')
   const auctions = events.filter((event): event is AuctionEvent => event.type === 'auction')
   await clickhouse.insert(interactionsTable, interactions.map(stored), options)

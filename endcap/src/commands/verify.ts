@@ -16,7 +16,7 @@ export function verifyCommand(program: Command): void {
     const progress = startProgress('Recounting')
     const result = await verifyInstallation(options, {
       onProgress: progress.update,
-      onUnsettled: (sentence) => say(`${sentence}: pairs may differ until it has arrived`),
+      onUnsettled: (sentence) => say(`${sentence}: what is on its way is left out`),
     }).finally(progress.end)
     if (options.json) printJson(result)
     else printChecks(result)
@@ -31,6 +31,7 @@ export interface CheckList {
     readonly left: string
     readonly right: string
     readonly ok: boolean
+    readonly detail?: string
   }[]
 }
 
@@ -40,5 +41,6 @@ export function printChecks(result: CheckList): void {
   for (const check of result.checks)
     table.push([check.name, check.left, check.right, check.ok ? 'ok' : 'DIFFERS'])
   print(table.toString())
+  for (const { name, detail } of result.checks) if (detail !== undefined) print(`${name}: ${detail}`)
   print(result.ok ? 'All agree.' : 'Some do not agree.')
 }

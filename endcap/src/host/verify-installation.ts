@@ -2,6 +2,7 @@ import { createIdSource } from '@endcap/contracts'
 import {
   createBilling,
   createIngest,
+  isSettled,
   NotSettledError,
   type Verification,
   verify,
@@ -20,7 +21,7 @@ const PATIENCE_MS = 15_000
 
 export interface VerifyReport {
   readonly onProgress: (done: number, total: number) => void
-  /** Hears what is still on its way when the recount begins: pairs may then differ though nothing is wrong. */
+  /** Hears what is still on its way when the recount begins: it is then left out. */
   readonly onUnsettled: (sentence: string) => void
 }
 
@@ -31,12 +32,20 @@ export interface VerifyReport {
  */
 export const verifyInstallation = (options: CommonOptions, report: VerifyReport): Promise<Verification> =>
   withPorts(options, ['postgres', 'clickhouse', 'log'], async (context) => {
-    await settle(context, report)
+    const settled = await settle(context, report)
     const { ports, secrets, clock } = context
-    return verify({ ...ports, tokenKeys: secrets.tokenKeys, clock }, { onProgress: report.onProgress })
+    const recount = (everything: boolean) =>
+      verify(
+        { ...ports, tokenKeys: secrets.tokenKeys, clock },
+        { settled: everything, onProgress: report.onProgress },
+      )
+    const result = await recount(settled)
+    // Traffic that began again meanwhile is on its way, not lost: then only what has arrived is compared.
+    return result.ok || !settled || (await isSettled(ports)) ? result : recount(false)
   })
 
-async function settle(context: PortsContext, { onUnsettled }: VerifyReport): Promise<void> {
+/** @returns whether all that was accepted has arrived */
+async function settle(context: PortsContext, { onUnsettled }: VerifyReport): Promise<boolean> {
   const isEmbedded = context.config.kafkaBrokers === undefined
   const finishing = createProcess({
     components: isEmbedded ? finishers(context) : [],
@@ -45,9 +54,11 @@ async function settle(context: PortsContext, { onUnsettled }: VerifyReport): Pro
   await finishing.start()
   try {
     await waitUntilSettled(context.ports, isEmbedded ? CATCH_UP_TIMEOUT_MS : PATIENCE_MS)
+    return true
   } catch (error) {
     if (!(error instanceof NotSettledError)) throw error
     onUnsettled(error.message)
+    return false
   } finally {
     await finishing.stop()
   }

@@ -1,5 +1,6 @@
 import { EVENT_SCHEMA, type OrderEvent } from '@endcap/contracts'
 import {
+  attributedThrough,
   countCell,
   defineQuery,
   int64Cell,
@@ -7,11 +8,13 @@ import {
   orderLineRows,
   orderLinesTable,
 } from '@endcap/platform/clickhouse'
+import { silentLogger } from '@endcap/platform/logging'
 import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { interactionOf, slotToken } from '../testing/marketplace.js'
+import { interactionOf, slotToken, until } from '../testing/marketplace.js'
 import { attributeRange } from './attribute-range.js'
+import { createAttribution } from './attribution.js'
 
 const ORDER_AT = Date.parse('2026-03-20T12:00:00Z')
 const RECEIVED_AT = Date.parse('2026-03-20T12:00:05Z')
@@ -220,5 +223,25 @@ describe('last touch', () => {
     await attributeRange(engine.clickhouse, new Date(RECEIVED_AT + 1), new Date(RECEIVED_AT + HOUR))
     await attributeRange(engine.clickhouse, new Date(RECEIVED_AT - HOUR), new Date(RECEIVED_AT))
     expect(await touchesOf('out')).toEqual([])
+  })
+})
+
+describe('createAttribution', () => {
+  it('says through which stored event it has come, once the orders stored until then are credited', async () => {
+    await touch('progress', [{ id: 'progress-click', type: 'click', agoMs: HOUR }])
+    await order('progress')
+    const { clickhouse } = engine
+    const job = createAttribution({
+      clickhouse,
+      clock: () => RECEIVED_AT,
+      logger: silentLogger(),
+      everyMs: 20,
+    })
+    await job.start()
+    const through = async () => (await clickhouse.query(attributedThrough, {}))[0]!.attributedThrough
+    await until(async () => (await through()) !== null, 'attribution has run')
+    expect(await through()).toBe(new Date(RECEIVED_AT).toISOString())
+    expect(await touchesOf('progress')).toEqual(['progress-click'])
+    await job.stop()
   })
 })

@@ -1,5 +1,5 @@
 import type { Clock } from '@endcap/contracts'
-import type { ClickHouse } from '@endcap/platform/clickhouse'
+import { attributionProgressTable, type ClickHouse, eventsThrough } from '@endcap/platform/clickhouse'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { createPeriodicJob } from '../periodic/periodic-job.js'
@@ -22,15 +22,27 @@ const DAY_MS = 24 * HOUR_MS
  */
 export function createAttribution({ clickhouse, clock, logger, everyMs }: AttributionDeps): Component {
   let reachMs = CLICK_WINDOW_DAYS * DAY_MS
+  let kept: string | undefined
+
+  /** Reports say how far attribution has come: through what was stored when the run began. */
+  async function keepProgress(through: string | null, runAtMs: number): Promise<void> {
+    if (through === null || through === kept) return
+    const run = { eventsThroughMs: Date.parse(through), runAtMs }
+    await clickhouse.insert(attributionProgressTable, [run], { token: `attribution:${runAtMs}` })
+    kept = through
+  }
+
   return createPeriodicJob({
     name: 'attribution',
     everyMs: everyMs ?? 15_000,
     logger,
     async run() {
       const nowMs = clock()
+      const [stored] = await clickhouse.query(eventsThrough, {})
       // Other processes' clocks may be a little ahead of this one.
       await attributeRange(clickhouse, new Date(nowMs - reachMs), new Date(nowMs + HOUR_MS))
       reachMs = HOUR_MS
+      await keepProgress(stored!.eventsThrough, nowMs)
     },
   })
 }

@@ -36,6 +36,7 @@ import { createIngest, ingestedThrough, isIngested } from './index.js'
 import {
   auctionOf,
   chargeOf,
+  clawbackOf,
   featuresOf,
   interactionOf,
   openTestLog,
@@ -173,6 +174,19 @@ describe('ingest', () => {
       expect(await registry.metrics()).toContain(
         `endcap_ingest_records_total{topic="${TOPICS.interactions}",outcome="duplicate"} 100`,
       )
+    })
+  })
+
+  it('stores a charge given back once, however often it is told, and its day is restated once', async () => {
+    await withIngest(async () => {
+      await log.append(TOPICS.charges, [chargeOf(1), chargeOf(2), clawbackOf(1), clawbackOf(1)].map(recordOf))
+      await stored()
+      await log.append(TOPICS.charges, [recordOf(clawbackOf(1))])
+      await stored()
+      const restated = { invalidImpressions: 0, invalidClicks: 1, spendMicros: 100_000n }
+      expect(await clickhouse.query(performanceMinuteTotals, {})).toMatchObject([restated])
+      expect(await clickhouse.query(performanceDayTotals, {})).toMatchObject([restated])
+      expect(await clickhouse.query(chargeReads.counts, {})).toEqual([{ rows: 3, ids: 3 }])
     })
   })
 

@@ -1,6 +1,7 @@
 import {
   auctionEvent,
-  chargeEvent,
+  type BillingEvent,
+  billingEvent,
   INTERACTION_TYPES,
   type InteractionEvent,
   interactionEvent,
@@ -97,9 +98,9 @@ export const INGEST_PLANS = {
     reads: orderLineReads,
     recordsPerInsert: 10_000,
   }),
-  [TOPICS.charges]: definePlan({
-    types: ['charge'],
-    schema: chargeEvent,
+  [TOPICS.charges]: definePlan<BillingEvent>({
+    types: ['charge', 'clawback'],
+    schema: billingEvent,
     rows: (stored) => [rowsOf(chargesTable, [stored])],
     reads: chargeReads,
     recordsPerInsert: 10_000,

@@ -1,2 +1,4 @@
-export { type Check, type Verification, type VerifyDeps, type VerifyOptions, verify } from './verify.js'
-export { NotSettledError, type SettleDeps, waitUntilSettled } from './wait-until-settled.js'
+export type { Check } from './check.js'
+export { createReconciliation, type ReconciliationDeps } from './reconciliation.js'
+export { CHECKS, type Verification, type VerifyDeps, type VerifyOptions, verify } from './verify.js'
+export { isSettled, NotSettledError, type SettleDeps, waitUntilSettled } from './wait-until-settled.js'

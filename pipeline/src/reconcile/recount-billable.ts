@@ -1,7 +1,6 @@
 import { createTokenSealer, TOPICS, type TokenKey } from '@endcap/contracts'
 import type { EventLog } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
-import { BILLING_CONSUMER } from '../billing/bill-records.js'
 import { decideCharges } from '../billing/domain/decide-charges.js'
 import type {
   BillableInteraction,
@@ -12,6 +11,10 @@ import type {
 } from '../billing/domain/types.js'
 import { readInteraction } from '../billing/read-interaction.js'
 import { campaignLimits } from '../billing/store/billing-store.js'
+import { type Check, checkOf } from './check.js'
+import { hourOf, printHour } from './hours.js'
+import type { Scope } from './scope.js'
+import type { BillingProgress } from './store/money-checks.js'
 
 export interface RecountDeps {
   readonly postgres: Postgres
@@ -19,44 +22,37 @@ export interface RecountDeps {
   readonly tokenKeys: readonly TokenKey[]
 }
 
-export interface BillableRecount {
-  /** Distinct valid billable interactions that the log holds, as far as billing has come. */
-  readonly inLog: number
-  /** Charge rows for such interactions: charged, or over a limit. */
-  readonly inCharges: number
-  /** False when the log's retention has removed its beginning: `inLog` is then a lower bound. */
-  readonly complete: boolean
-}
-
 /** More than any price: in a recount of validity nothing may stop at a limit. */
 const UNLIMITED = 10n ** 30n
 
 /**
- * Reads the interactions topic from its start through the token check and the rules of validity, without budgets and without
- * what billing has stored, and counts what should have been billed. Reads up to billing's offset as it was in the same
- * instant as the charge rows were counted, so that it agrees while billing is at work. Keeps the slots of one partition in
- * memory (some 150 bytes an impression).
+ * Valid billable interactions by the log beside the charge rows for them, charged or over a limit, hour by hour. Reads the interactions
+ * topic through the token check and the rules of validity, without budgets and without what billing has stored, up to billing's offset as
+ * it was when the charges were counted, so that it agrees while billing is at work. Where the log's retention has removed its beginning,
+ * the log can only lack some. Keeps the slots of one partition in memory (some 150 bytes an impression).
  */
-export async function recountBillable(
+export async function checkBillable(
   { postgres, log, tokenKeys }: RecountDeps,
-  onRecords: (records: number) => void = () => {},
-): Promise<BillableRecount> {
-  const { next, inCharges } = await readBillingProgress(postgres)
+  scope: Scope,
+  progress: BillingProgress,
+  onRecords: (records: number) => void,
+): Promise<Check> {
   const tokens = createTokenSealer(tokenKeys)
   const campaigns = new Map<string, CampaignLimits>()
   const unlimited = new Map<string, bigint>()
   const judged = new Set<string>()
-  let inLog = 0
+  const inLog = new Map<number, number>()
   let complete = true
 
   for (const { partition, first } of await log.ranges(TOPICS.interactions)) {
-    const end = next.get(partition)
-    if (first > 0n) complete = false
-    if (end === undefined || end <= first) continue
+    const end = progress.next.get(partition)
+    const from = await scope.firstOf(TOPICS.interactions, partition, first)
+    if (first > 0n && from <= first) complete = false
+    if (end === undefined || end <= from) continue
     const slots = new Map<string, SlotState>()
     const counters = new Map<string, SpendCounter>()
     const state: BillingState = { judged, slots, campaigns, wallets: unlimited, counters }
-    for await (const records of log.read(TOPICS.interactions, partition, first, end)) {
+    for await (const records of log.read(TOPICS.interactions, partition, from, end)) {
       const interactions: BillableInteraction[] = []
       for (const record of records) {
         const read = readInteraction(record, tokens)
@@ -66,31 +62,37 @@ export async function recountBillable(
       const decision = decideCharges(state, interactions)
       for (const { interaction, outcome } of decision.verdicts) {
         judged.add(interaction.interactionId)
-        if (outcome === 'charged') inLog++
+        if (outcome !== 'charged') continue
+        const hourMs = hourOf(interaction.occurredAtMs)
+        inLog.set(hourMs, (inLog.get(hourMs) ?? 0) + 1)
       }
       for (const [key, slot] of decision.slots) slots.set(key, slot)
       for (const [key, counter] of decision.counters) counters.set(key, counter)
       onRecords(records.length)
     }
   }
-  return { inLog, inCharges, complete }
+  return compareHours(inLog, progress.byHour, complete, scope.sinceMs)
 }
 
-async function readBillingProgress(postgres: Postgres): Promise<{
-  readonly next: ReadonlyMap<number, bigint>
-  readonly inCharges: number
-}> {
-  // One statement, one snapshot.
-  const { rows } = await postgres.query<{ partition: number | null; next: bigint | null; inCharges: bigint }>(
-    `select o.partition, o.next_offset as next, c.n as "inCharges"
-     from (select count(*) as n from charges where outcome = 'charged' or reason like 'over\\_%') c
-     left join consumer_offsets o on o.consumer = $1 and o.topic = $2`,
-    [BILLING_CONSUMER, TOPICS.interactions],
-  )
-  return {
-    next: new Map(rows.flatMap(({ partition, next }) => (partition === null ? [] : [[partition, next!]]))),
-    inCharges: Number(rows[0]!.inCharges),
-  }
+function compareHours(
+  inLog: ReadonlyMap<number, number>,
+  inCharges: ReadonlyMap<number, number>,
+  complete: boolean,
+  sinceMs: number,
+): Check {
+  const hours = [...new Set([...inLog.keys(), ...inCharges.keys()])]
+    .filter((hourMs) => hourMs >= sinceMs)
+    .sort((a, b) => a - b)
+  const totalOf = (counts: ReadonlyMap<number, number>) =>
+    hours.reduce((total, hourMs) => total + (counts.get(hourMs) ?? 0), 0)
+  const wrong = hours.flatMap((hourMs) => {
+    const [logged, charged] = [inLog.get(hourMs) ?? 0, inCharges.get(hourMs) ?? 0]
+    const agree = complete ? logged === charged : logged <= charged
+    return agree ? [] : [`${printHour(hourMs)}: ${logged} in the log, ${charged} in charges`]
+  })
+  const left = complete ? String(totalOf(inLog)) : `at least ${totalOf(inLog)}`
+  const check = checkOf('billable_equal_charges', left, String(totalOf(inCharges)), wrong)
+  return { ...check, ok: wrong.length === 0 }
 }
 
 async function learnCampaigns(

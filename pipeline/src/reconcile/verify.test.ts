@@ -30,7 +30,7 @@ import {
   slotToken,
   TOKEN_KEYS,
 } from '../testing/marketplace.js'
-import { type Verification, verify } from './verify.js'
+import { CHECKS, type Verification, verify } from './verify.js'
 import { NotSettledError, waitUntilSettled } from './wait-until-settled.js'
 
 const NOON = Date.parse('2026-03-10T12:00:00Z')
@@ -121,23 +121,63 @@ afterAll(async () => {
 
 const deps = () => ({ postgres, log, clickhouse: engine.clickhouse, tokenKeys: TOKEN_KEYS, clock })
 const failing = ({ checks }: Verification) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
+const detailOf = ({ checks }: Verification, name: string) =>
+  checks.find((check) => check.name === name)?.detail ?? ''
 
 /** What verification finds after a change to the database, which is then undone. */
-async function failingAfter(...statements: string[]): Promise<readonly string[]> {
+async function foundAfter(...statements: string[]): Promise<Verification> {
   const undone = new Error('undone')
-  let found: readonly string[] = []
+  let found: Verification | undefined
   await postgres
     .transaction(async (tx) => {
+      await tx.query('set transaction isolation level repeatable read')
       await tx.query(statements.join(';'))
-      const inside: Postgres = { ...postgres, query: (text, values) => tx.query(text, values) }
-      found = failing(await verify({ ...deps(), postgres: inside }))
+      const inside: Postgres = {
+        ...postgres,
+        query: (text, values) => tx.query(text, values),
+        transaction: (work) => work(tx),
+      }
+      found = await verify({ ...deps(), postgres: inside })
       throw undone
     })
     .catch((error: unknown) => {
       if (error !== undone) throw error
     })
+  return found!
+}
+
+const RAW = ['auctions_v1', 'auction_slots_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1']
+const ROLLUPS = ['performance_minute_v1', 'performance_day_v1']
+const run = (sql: string) =>
+  engine.clickhouse.command(sql, {}, { mutations_sync: '1', insert_deduplicate: 0 })
+
+/** What verification finds after a change to ClickHouse, which is then undone. */
+async function foundAfterStored(...statements: string[]): Promise<Verification> {
+  for (const table of [...RAW, ...ROLLUPS])
+    await run(
+      `create or replace table kept_${table} engine = MergeTree order by tuple() as select * from ${table}`,
+    )
+  for (const statement of statements) await run(statement)
+  const found = await verify(deps())
+  // Raw rows feed the rollups: those come last.
+  for (const table of [...RAW, ...ROLLUPS]) {
+    await run(`truncate table ${table}`)
+    await run(`insert into ${table} select * from kept_${table}`)
+  }
+  for (const table of ROLLUPS) {
+    await run(`truncate table ${table}`)
+    await run(`insert into ${table} select * from kept_${table}`)
+  }
+  for (const table of [...RAW, ...ROLLUPS]) await run(`drop table kept_${table}`)
+  expect(failing(await verify(deps()))).toEqual([])
   return found
 }
+
+const idOf = async (sql: string): Promise<string> =>
+  (await postgres.query<{ id: string }>(`select (${sql}) as id`)).rows[0]!.id
+
+/** A charge that moved money, whose slot's campaign has no limit that it would now break. */
+const A_CHARGE = `select min(id) from charges where amount_micros > 0 and campaign_id = 'c1'`
 
 describe('verify', () => {
   it('is not settled while nobody bills, and says what is missing', async () => {
@@ -151,17 +191,7 @@ describe('verify', () => {
     const progress: [number, number][] = []
     const result = await verify(deps(), { onProgress: (done, total) => progress.push([done, total]) })
     expect(result).toMatchObject({ ok: true })
-    expect(result.checks.map(({ name }) => name)).toEqual([
-      'ledger_sum_zero',
-      'charges_equal_ledger',
-      'charges_equal_report',
-      'billable_equal_charges',
-      'events_stored_once',
-      'budgets_respected',
-      'wallets_not_negative',
-      'spend_counters_equal_charges',
-      'rollup_equals_raw',
-    ])
+    expect(result.checks.map(({ name }) => name)).toEqual(CHECKS)
     const [done, total] = progress.at(-1)!
     expect(done).toBe(total)
     // Every limit was reached and every kind of fault was there, or the agreement would mean little.
@@ -180,84 +210,199 @@ describe('verify', () => {
     ])
   })
 
-  it.each([
-    [
-      'a charge that is lost',
-      ['delete from charges where id = (select min(id) from charges where amount_micros > 0)'],
-      [
-        'charges_equal_ledger',
-        'charges_equal_report',
-        'billable_equal_charges',
-        'spend_counters_equal_charges',
-      ],
-    ],
-    [
-      'a charge of another amount',
-      [
-        'update charges set amount_micros = amount_micros + 1 where id = (select min(id) from charges where amount_micros > 0)',
-      ],
-      ['charges_equal_ledger', 'charges_equal_report', 'spend_counters_equal_charges'],
-    ],
-    [
-      'an entry without its counterpart',
-      [
-        "delete from ledger_entries where id = (select min(id) from ledger_entries where account_id = 'revenue:EUR')",
-      ],
-      ['ledger_sum_zero', 'charges_equal_ledger'],
-    ],
-    [
-      'an amount moved from one charge to another',
-      [
-        "update charges set amount_micros = amount_micros + 1 where id = (select min(id) from charges where amount_micros > 0 and campaign_id = 'c1')",
-        "update charges set amount_micros = amount_micros - 1 where id = (select max(id) from charges where amount_micros > 0 and campaign_id = 'c1')",
-      ],
-      ['charges_equal_ledger'],
-    ],
-    [
-      'a wallet that is not the sum of its entries',
-      ["update ledger_accounts set balance_micros = balance_micros + 1 where id = 'wallet:m1'"],
-      ['wallets_not_negative'],
-    ],
-    [
-      'a counter that has drifted',
-      [
-        "update spend_counters set spent_micros = spent_micros + 1 where campaign_id = 'c2' and period <> 'total'",
-      ],
-      ['spend_counters_equal_charges'],
-    ],
-    [
-      'charges beyond a limit that was in force',
-      ["update campaigns set budget_daily_micros = 1000000, updated_at = '2026-03-01' where id = 'c2'"],
-      ['budgets_respected'],
-    ],
-    [
-      'a limit lowered below what was spent: allowed',
-      ["update campaigns set budget_daily_micros = 1000000, updated_at = '2026-03-11' where id = 'c2'"],
-      [],
-    ],
-    [
-      'an invalid click that was billed',
-      [
-        "update charges set outcome = 'charged', reason = '' where id = (select min(id) from charges where reason = 'no_impression' and pricing = 'cpc')",
-      ],
-      ['charges_equal_report', 'billable_equal_charges'],
-    ],
-  ])('tells %s', async (_name, statements, names) => {
-    expect(await failingAfter(...statements)).toEqual(names)
+  it('finds and names a charge that was deleted', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(`delete from charges where id = '${id}'`)
+    expect(failing(found)).toEqual([
+      'charges_equal_ledger',
+      'ledger_per_charge',
+      'charges_equal_report',
+      'charges_in_clickhouse',
+      'billable_equal_charges',
+      'spend_counters_equal_charges',
+    ])
+    expect(detailOf(found, 'ledger_per_charge')).toBe(id)
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    expect(detailOf(found, 'billable_equal_charges')).toMatch(
+      /^2026-03-10T12:00Z: \d+ in the log, \d+ in charges$/,
+    )
+    expect(detailOf(found, 'spend_counters_equal_charges')).toBe('c1 2026-03-10, c1 total')
   })
 
-  it('tells an event that ClickHouse lacks and one that it holds twice', async () => {
-    const copy = (source: string) =>
-      engine.clickhouse.command(
-        `insert into interactions_v1 select * replace ('${source}' as source_batch) from interactions_v1 where event_id = 'c1'`,
-      )
-    await copy('by hand')
-    expect(failing(await verify(deps()))).toEqual(['events_stored_once'])
-    await engine.clickhouse.command(
-      `alter table interactions_v1 delete where event_id = 'c1'`,
-      {},
-      { mutations_sync: '1' },
+  it('finds and names a charge of another amount', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(`update charges set amount_micros = amount_micros + 1 where id = '${id}'`)
+    expect(failing(found)).toEqual([
+      'charges_equal_ledger',
+      'ledger_per_charge',
+      'charges_equal_report',
+      'charges_in_clickhouse',
+      'spend_counters_equal_charges',
+    ])
+    expect(detailOf(found, 'ledger_per_charge')).toBe(id)
+    expect(detailOf(found, 'charges_in_clickhouse')).toContain(id)
+  })
+
+  it('finds and names an amount moved from one charge to another', async () => {
+    const [first, last] = [await idOf(A_CHARGE), await idOf(A_CHARGE.replace('min', 'max'))]
+    const found = await foundAfter(
+      `update charges set amount_micros = amount_micros + 1 where id = '${first}'`,
+      `update charges set amount_micros = amount_micros - 1 where id = '${last}'`,
     )
-    expect(failing(await verify(deps()))).toEqual(['events_stored_once', 'rollup_equals_raw'])
+    expect(failing(found)).toEqual(['ledger_per_charge'])
+    expect(detailOf(found, 'ledger_per_charge')).toBe(`${first}, ${last}`)
+  })
+
+  it('finds and names a ledger entry of another amount', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(
+      `update ledger_entries set amount_micros = amount_micros - 1 where transaction_id = '${id}' and account_id = 'wallet:m1'`,
+    )
+    expect(failing(found)).toEqual(['ledger_sum_zero', 'ledger_per_charge', 'wallets_equal_entries'])
+    expect(detailOf(found, 'ledger_sum_zero')).toBe(id)
+    expect(detailOf(found, 'ledger_per_charge')).toBe(id)
+    expect(detailOf(found, 'wallets_equal_entries')).toMatch(/^wallet:m1 holds /)
+  })
+
+  it('finds and names an entry without its counterpart', async () => {
+    const id = await idOf(
+      `select transaction_id from ledger_entries where account_id = 'revenue:EUR' order by id limit 1`,
+    )
+    const found = await foundAfter(
+      `delete from ledger_entries where account_id = 'revenue:EUR' and transaction_id = '${id}'`,
+    )
+    expect(failing(found)).toEqual(['ledger_sum_zero', 'charges_equal_ledger', 'ledger_per_charge'])
+    expect(detailOf(found, 'ledger_per_charge')).toBe(id)
+  })
+
+  it('finds and names a wallet that is not the sum of its entries', async () => {
+    const found = await foundAfter(
+      "update ledger_accounts set balance_micros = balance_micros + 1 where id = 'wallet:m1'",
+    )
+    expect(failing(found)).toEqual(['wallets_equal_entries'])
+    expect(detailOf(found, 'wallets_equal_entries')).toContain('wallet:m1')
+  })
+
+  it.each(['total', '2026-03-10', 'week:2026-03-09', 'month:2026-03'])(
+    'finds and names a spend counter that was changed: %s',
+    async (period) => {
+      const found = await foundAfter(
+        `insert into spend_counters (campaign_id, period, merchant_id, spent_micros, updated_at)
+         select 'c2', '${period}', 'm2', spent_micros, now() from spend_counters where campaign_id = 'c2' and period = 'total'
+         on conflict do nothing`,
+        `update spend_counters set spent_micros = spent_micros + 1 where campaign_id = 'c2' and period = '${period}'`,
+      )
+      expect(failing(found)).toEqual(['spend_counters_equal_charges'])
+      expect(detailOf(found, 'spend_counters_equal_charges')).toBe(`c2 ${period}`)
+    },
+  )
+
+  it.each([
+    ['daily', '2026-03-10'],
+    ['weekly', 'week:2026-03-09'],
+    ['monthly', 'month:2026-03'],
+    ['total', 'total'],
+  ])('finds and names charges beyond a %s limit that was in force', async (limit, period) => {
+    const lowered = (updatedAt: string) =>
+      foundAfter(
+        `update campaigns set budget_${limit}_micros = 1000000, updated_at = '${updatedAt}' where id = 'c2'`,
+      )
+    const found = await lowered('2026-03-01')
+    expect(failing(found)).toEqual(['budgets_respected'])
+    expect(detailOf(found, 'budgets_respected')).toBe(`c2 ${period}`)
+    // A limit lowered below what was spent: allowed.
+    expect(failing(await lowered('2026-03-11'))).toEqual([])
+  })
+
+  it('finds an invalid click that was billed', async () => {
+    const id = await idOf(`select min(id) from charges where reason = 'no_impression' and pricing = 'cpc'`)
+    const found = await foundAfter(`update charges set outcome = 'charged', reason = '' where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse', 'billable_equal_charges'])
+  })
+
+  it('finds a charge that was given back without its entries, its counters and its row', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(
+      `insert into clawbacks (id, reason, requested_by, created_at) values ('clb', 'bot', 'key', now())`,
+      `insert into clawed_back_charges (charge_id, clawback_id, campaign_id, budget_day, amount_micros, currency, occurred_at, created_at)
+       select id, 'clb', campaign_id, budget_day, amount_micros, currency, occurred_at, created_at from charges where id = '${id}'`,
+    )
+    expect(failing(found)).toEqual([
+      'charges_equal_ledger',
+      'ledger_per_charge',
+      'charges_equal_report',
+      'charges_in_clickhouse',
+      'spend_counters_equal_charges',
+    ])
+    expect(detailOf(found, 'charges_in_clickhouse')).toContain(`claw:${id}`)
+  })
+
+  it('finds and names a row of an event that ClickHouse holds twice', async () => {
+    const found = await foundAfterStored(
+      `insert into interactions_v1 select * replace ('by hand' as source_batch) from interactions_v1 where event_id = 'c1'`,
+    )
+    expect(failing(found)).toEqual(['events_stored_once'])
+    expect(detailOf(found, 'events_stored_once')).toBe('c1 of 2026-03-10T12:00Z is stored more than once')
+  })
+
+  it('finds and names a charge that ClickHouse holds twice', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfterStored(
+      `insert into charges_v1 select * from charges_v1 where event_id = '${id}'`,
+    )
+    expect(failing(found)).toEqual([
+      'charges_equal_report',
+      'charges_in_clickhouse',
+      'charges_once_per_interaction',
+      'events_stored_once',
+    ])
+    const interaction = await idOf(`select interaction_id from charges where id = '${id}'`)
+    expect(detailOf(found, 'charges_once_per_interaction')).toBe(interaction)
+    expect(detailOf(found, 'events_stored_once')).toContain(id)
+  })
+
+  it('finds and names a charge whose amount was changed in ClickHouse', async () => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfterStored(
+      `alter table charges_v1 update amount_micros = amount_micros + 1 where event_id = '${id}'`,
+    )
+    expect(failing(found)).toEqual(['charges_in_clickhouse', 'rollup_equals_raw'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z, 2026-03-10 (by day)')
+  })
+
+  it('finds and names an hour that ClickHouse lacks, and nothing else', async () => {
+    const found = await foundAfterStored(
+      ...RAW.map((table) => `delete from ${table} where toStartOfHour(occurred_at) = '2026-03-10 15:00:00'`),
+      `delete from performance_minute_v1 where toStartOfHour(minute) = '2026-03-10 15:00:00'`,
+    )
+    expect(failing(found)).toEqual([
+      'charges_in_clickhouse',
+      'events_stored_once',
+      'clickhouse_hours_complete',
+      'rollup_equals_raw',
+    ])
+    expect(detailOf(found, 'clickhouse_hours_complete')).toMatch(
+      /^2026-03-10T15:00Z lacks \d+ interactions, \d+ charges$/,
+    )
+    expect(detailOf(found, 'charges_in_clickhouse')).toMatch(/^2026-03-10T15:00Z \(/)
+    // The daily rollup still holds what its raw rows lack.
+    expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10 (by day)')
+  })
+
+  it('finds an hour whose rollup alone is gone', async () => {
+    const found = await foundAfterStored(
+      `delete from performance_minute_v1 where toStartOfHour(minute) = '2026-03-10 12:00:00'`,
+    )
+    expect(failing(found)).toEqual(['charges_equal_report', 'rollup_equals_raw'])
+    expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z')
+  })
+
+  it('finds an event that is not in the log', async () => {
+    const found = await foundAfterStored(
+      `insert into interactions_v1 select * replace ('made up' as event_id) from (select * from interactions_v1 where event_id = 'i1')`,
+    )
+    expect(failing(found)).toEqual(['events_stored_once'])
+    expect(detailOf(found, 'events_stored_once')).toBe('made up of 2026-03-10T12:00Z is not in the log')
   })
 })

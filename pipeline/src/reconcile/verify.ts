@@ -1,27 +1,23 @@
-import { type Clock, formatMoney, type Micros, sumMicros, TOPICS, type TokenKey } from '@endcap/contracts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Clock, TOPICS, type TokenKey } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { EventLog } from '@endcap/platform/event-log'
-import { ledgerSums, type Postgres, walletsThatDisagree } from '@endcap/platform/postgres'
-import { countEvents, recordsToCount } from './count-events.js'
-import { recountBillable } from './recount-billable.js'
+import type { Postgres } from '@endcap/platform/postgres'
+import { BILLING_CONSUMER } from '../billing/bill-records.js'
+import { INGESTED_TOPICS } from '../ingest/plans.js'
 import {
-  budgetExcess,
-  type ChargeTotals,
-  chargedByCurrency,
-  chargesUnlikeTheirEntries,
-  compareCounters,
-  type MoneyByCurrency,
-  negativeWallets,
-  revenueByCurrency,
-  unbalancedTransactions,
-} from './store/money-checks.js'
-import {
-  chargesSince,
-  dayTotals,
-  minuteTotals,
-  type PerformanceTotals,
-  rawTotals,
-} from './store/rollup-checks.js'
+  billedPeriod,
+  checkChargesEqualReport,
+  checkChargesInClickHouse,
+  checkChargesOncePerInteraction,
+} from './charge-checks.js'
+import type { Check } from './check.js'
+import { checkEvents } from './event-checks.js'
+import { checkMoney } from './money-checks.js'
+import { checkBillable } from './recount-billable.js'
+import { checkRollups } from './rollup-checks.js'
+import { type Scope, takeScope } from './scope.js'
+import { billingProgress, chargesByHour } from './store/money-checks.js'
 
 export interface VerifyDeps {
   readonly postgres: Postgres
@@ -33,16 +29,15 @@ export interface VerifyDeps {
 }
 
 export interface VerifyOptions {
+  /**
+   * Nothing is on its way (see `waitUntilSettled`): everything is compared. false: while traffic flows, what is not known to have arrived
+   * everywhere is left out. Default true.
+   */
+  readonly settled?: boolean
+  /** Compare the stores for so many hours back only. Default: everything, up to a year. */
+  readonly lastHours?: number
   /** Records of the log read so far, of all. */
   readonly onProgress?: (done: number, total: number) => void
-}
-
-/** Two counts of the same thing, made in two ways. */
-export interface Check {
-  readonly name: string
-  readonly left: string
-  readonly right: string
-  readonly ok: boolean
 }
 
 export interface Verification {
@@ -50,155 +45,95 @@ export interface Verification {
   readonly checks: readonly Check[]
 }
 
-const DAY_MS = 86_400_000
-/** ClickHouse keeps raw rows for 13 months: what is compared with them is at most this old. */
-const COMPARED_DAYS = 365
+/** How often an hour that is receiving events is asked again, and after which pause. */
+const MOST_TRIES = 6
+const PAUSE_MS = 500
+const SNAPSHOT_TIMEOUT = '10min'
 
 /**
- * Recounts everything from the log, Postgres and ClickHouse: each pair must agree once all is settled (see `waitUntilSettled`).
- * Where the log's retention has removed its beginning, what the log holds can only be a part of what is stored.
+ * Recounts everything from the log, Postgres and ClickHouse: each pair must agree. A check that fails names what differs. Where the log's
+ * retention has removed its beginning, what the log holds can only be a part of what is stored.
  */
-export async function verify(
-  deps: VerifyDeps,
-  { onProgress = () => {} }: VerifyOptions = {},
-): Promise<Verification> {
-  const { postgres, clickhouse, log } = deps
-  let interactions = 0n
-  for (const { first, end } of await log.ranges(TOPICS.interactions)) interactions += end - first
-  const sinceMs = (Math.floor(deps.clock() / DAY_MS) - COMPARED_DAYS) * DAY_MS
-  const total = (await recordsToCount(log)) + Number(interactions)
-  let done = 0
-  const onRecords = (records: number) => {
-    done += records
-    onProgress(Math.min(done, total), total)
-  }
-  onProgress(0, total)
-  const checks = [
-    await ledgerSumZero(postgres),
-    await chargesEqualLedger(postgres),
-    await chargesEqualReport(postgres, clickhouse, sinceMs),
-    await billableEqualCharges(deps, onRecords),
-    await eventsStoredOnce(deps, onRecords),
-    await budgetsRespected(postgres),
-    await walletsNotNegative(postgres),
-    await spendCountersEqualCharges(postgres),
-    await rollupEqualsRaw(clickhouse, sinceMs),
+export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Promise<Verification> {
+  const { settled = true, lastHours, onProgress = () => {} } = options
+  const { clickhouse } = deps
+  const scope = await takeScope(deps, { settled, lastHours })
+  const { money, charges, billed } = await readBooks(deps.postgres, scope)
+  const counted = await startCounting(deps.log, scope, onProgress)
+  const events = await checkEvents(deps, scope, counted.read)
+  const found = [
+    ...money,
+    await agreed(scope, () => checkChargesEqualReport(deps, scope)),
+    await checkChargesInClickHouse(deps, scope, charges),
+    await checkChargesOncePerInteraction(clickhouse, scope),
+    await checkBillable(deps, scope, billed, counted.read),
+    ...events,
+    await agreed(scope, () => checkRollups(clickhouse, scope)),
   ]
-  onProgress(total, total)
+  counted.end()
+  const checks = [...found].sort((a, b) => CHECKS.indexOf(a.name) - CHECKS.indexOf(b.name))
   return { ok: checks.every((check) => check.ok), checks }
 }
 
-async function ledgerSumZero(postgres: Postgres): Promise<Check> {
-  const sums = await ledgerSums(postgres)
-  const offBalance = sums.filter(({ sumMicros }) => sumMicros !== 0n)
-  const unbalanced = await unbalancedTransactions(postgres)
-  const left = offBalance.map((sum) => `${sum.currency} ${formatMoney(sum.sumMicros)}`).join(', ') || '0'
+/** Every check, in the order in which they are printed. */
+export const CHECKS: readonly string[] = [
+  'ledger_sum_zero',
+  'charges_equal_ledger',
+  'ledger_per_charge',
+  'charges_equal_report',
+  'charges_in_clickhouse',
+  'charges_once_per_interaction',
+  'billable_equal_charges',
+  'events_stored_once',
+  'clickhouse_hours_complete',
+  'budgets_respected',
+  'wallets_not_negative',
+  'wallets_equal_entries',
+  'spend_counters_equal_charges',
+  'rollup_equals_raw',
+]
+
+/** What Postgres holds, of one instant: whatever is booked meanwhile is in all of it or in none. */
+const readBooks = (postgres: Postgres, scope: Scope) =>
+  postgres.transaction(async (tx) => {
+    await tx.query('set transaction isolation level repeatable read')
+    await tx.query(`set local statement_timeout = '${SNAPSHOT_TIMEOUT}'`)
+    return {
+      money: await checkMoney(tx),
+      charges: await chargesByHour(tx, billedPeriod(scope)),
+      billed: await billingProgress(tx, BILLING_CONSUMER, TOPICS.interactions),
+    }
+  })
+
+/** A check over hours that late events may still reach: it holds if it ever does. */
+async function agreed({ settled }: Scope, check: () => Promise<Check>): Promise<Check> {
+  for (let tries = 1; ; tries++) {
+    const result = await check()
+    if (result.ok || settled || tries === MOST_TRIES) return result
+    await delay(PAUSE_MS)
+  }
+}
+
+/** Tells how many records have been read, of all that will be: interactions are read twice. */
+async function startCounting(
+  log: EventLog,
+  scope: Scope,
+  onProgress: (done: number, total: number) => void,
+): Promise<{ read(records: number): void; end(): void }> {
+  let total = 0
+  for (const topic of INGESTED_TOPICS) {
+    for (const { partition, first, end } of await log.ranges(topic)) {
+      const records = Number(end - (await scope.firstOf(topic, partition, first)))
+      total += topic === TOPICS.interactions ? 2 * records : records
+    }
+  }
+  let done = 0
+  onProgress(0, total)
   return {
-    name: 'ledger_sum_zero',
-    left: unbalanced === 0 ? left : `${left} (${unbalanced} transactions don't balance)`,
-    right: '0',
-    ok: offBalance.length === 0 && unbalanced === 0,
+    read(records) {
+      done += records
+      onProgress(Math.min(done, total), total)
+    },
+    end: () => onProgress(total, total),
   }
 }
-
-async function chargesEqualLedger(postgres: Postgres): Promise<Check> {
-  const left = printMoney(await chargedByCurrency(postgres))
-  const right = printMoney(await revenueByCurrency(postgres))
-  const unlike = await chargesUnlikeTheirEntries(postgres)
-  return {
-    name: 'charges_equal_ledger',
-    left: unlike === 0 ? left : `${left} (${unlike} charges unlike their entries)`,
-    right,
-    ok: left === right && unlike === 0,
-  }
-}
-
-async function chargesEqualReport(
-  postgres: Postgres,
-  clickhouse: ClickHouse,
-  sinceMs: number,
-): Promise<Check> {
-  const charges = await chargedByCurrency(postgres, new Date(sinceMs))
-  const reported = await clickhouse.query(chargesSince, { sinceMs })
-  const [rollup] = await clickhouse.query(minuteTotals, { sinceMs })
-  const print = (rows: readonly ChargeTotals[], spendMicros: Micros) => {
-    const count = (what: 'charged' | 'verdicts') => rows.reduce((total, row) => total + row[what], 0)
-    return `${printMoney(rows)} in ${count('charged')} charges of ${count('verdicts')} verdicts, spend ${formatMoney(spendMicros)}`
-  }
-  const left = print(charges, sumMicros(charges.map(({ micros }) => micros)))
-  const right = print(reported, rollup!.spendMicros)
-  return { name: 'charges_equal_report', left, right, ok: left === right }
-}
-
-async function billableEqualCharges(deps: VerifyDeps, onRecords: (records: number) => void): Promise<Check> {
-  const { inLog, inCharges, complete } = await recountBillable(deps, onRecords)
-  return {
-    name: 'billable_equal_charges',
-    left: complete ? String(inLog) : `at least ${inLog}`,
-    right: String(inCharges),
-    ok: complete ? inLog === inCharges : inLog <= inCharges,
-  }
-}
-
-async function eventsStoredOnce(deps: VerifyDeps, onRecords: (records: number) => void): Promise<Check> {
-  const counts = await countEvents(deps, onRecords)
-  return {
-    name: 'events_stored_once',
-    left: counts
-      .map(({ name, inLog, complete }) => `${name} ${complete ? '' : 'at least '}${inLog}`)
-      .join(', '),
-    right: counts
-      .map(({ name, ids, rows, distinctRows }) =>
-        rows === distinctRows ? `${name} ${ids}` : `${name} ${ids} (${rows - distinctRows} rows doubled)`,
-      )
-      .join(', '),
-    ok: counts.every(
-      ({ inLog, ids, rows, distinctRows, complete }) =>
-        rows === distinctRows && (complete ? ids === inLog : ids >= inLog),
-    ),
-  }
-}
-
-async function budgetsRespected(postgres: Postgres): Promise<Check> {
-  const { overMicros } = await budgetExcess(postgres)
-  return { name: 'budgets_respected', left: formatMoney(overMicros), right: '0', ok: overMicros === 0n }
-}
-
-async function walletsNotNegative(postgres: Postgres): Promise<Check> {
-  const wrong = (await negativeWallets(postgres)) + (await walletsThatDisagree(postgres)).length
-  return { name: 'wallets_not_negative', left: String(wrong), right: '0', ok: wrong === 0 }
-}
-
-async function spendCountersEqualCharges(postgres: Postgres): Promise<Check> {
-  const { countersMicros, chargesMicros, differing } = await compareCounters(postgres)
-  const left = formatMoney(countersMicros)
-  return {
-    name: 'spend_counters_equal_charges',
-    left: differing === 0 ? left : `${left} (${differing} counters differ)`,
-    right: formatMoney(chargesMicros),
-    ok: differing === 0 && countersMicros === chargesMicros,
-  }
-}
-
-async function rollupEqualsRaw(clickhouse: ClickHouse, sinceMs: number): Promise<Check> {
-  const [raw] = await clickhouse.query(rawTotals, { sinceMs })
-  const [minute] = await clickhouse.query(minuteTotals, { sinceMs })
-  const [day] = await clickhouse.query(dayTotals, { sinceMs })
-  const [byMinute, byDay, right] = [printTotals(minute!), printTotals(day!), printTotals(raw!)]
-  return {
-    name: 'rollup_equals_raw',
-    left: byMinute === byDay ? byMinute : `by minute: ${byMinute}; by day: ${byDay}`,
-    right,
-    ok: byMinute === right && byDay === right,
-  }
-}
-
-const printTotals = (totals: PerformanceTotals): string =>
-  `impressions ${totals.impressions}, viewable ${totals.viewableImpressions}, clicks ${totals.clicks}, ` +
-  `invalid ${totals.invalidImpressions} + ${totals.invalidClicks}, spend ${formatMoney(totals.spendMicros)}`
-
-const printMoney = (amounts: readonly MoneyByCurrency[]): string =>
-  amounts
-    .filter(({ micros }) => micros !== 0n)
-    .map(({ currency, micros }) => `${currency} ${formatMoney(micros)}`)
-    .join(', ') || '0'

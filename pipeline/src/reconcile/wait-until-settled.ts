@@ -34,6 +34,9 @@ export async function waitUntilSettled(deps: SettleDeps, timeoutMs: number): Pro
   }
 }
 
+/** Whether nothing is on its way now. */
+export const isSettled = async (deps: SettleDeps): Promise<boolean> => (await unsettled(deps)) === undefined
+
 async function unsettled({ postgres, log }: SettleDeps): Promise<string | undefined> {
   const { rows: offsets } = await postgres.query<{ partition: number; next: bigint }>(
     'select partition, next_offset as next from consumer_offsets where consumer = $1 and topic = $2',

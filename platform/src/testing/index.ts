@@ -5,5 +5,6 @@ export {
   type TestClickHouseHttp,
 } from './clickhouse.js'
 export { installKafka, kafkaAvailable, startKafka, type TestKafka } from './kafka.js'
+export { pageTable } from './page-table.js'
 export { startTestPostgres, type TestPostgres } from './postgres.js'
 export { redisAvailable, startRedis, type TestRedis } from './redis.js'

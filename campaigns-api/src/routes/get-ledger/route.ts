@@ -1,6 +1,6 @@
 import { formatMoney, ledgerEntry, listQuery, page } from '@endcap/contracts'
 import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
-import { ledgerAccountId, listWalletEntries } from '@endcap/platform/postgres'
+import { ledgerAccountId, listWalletEntries, type WalletEntry } from '@endcap/platform/postgres'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { idParams } from '../id-params.js'
@@ -40,7 +40,7 @@ export function getLedger(app: App, deps: CampaignsApiDeps): void {
           account,
           amount: formatMoney(entry.amountMicros),
           currency: entry.currency,
-          reference: entry.reference,
+          reference: referenceOf(entry),
           occurredAt: entry.occurredAt.toISOString(),
           createdAt: entry.createdAt.toISOString(),
         }),
@@ -49,3 +49,10 @@ export function getLedger(app: App, deps: CampaignsApiDeps): void {
     },
   )
 }
+
+/**
+ * What an entry stands for: a deposit, refund or credit by its id, a charge or the charge given back by the charge's id. A charge's entry
+ * itself refers to the interaction, whose id begins with the API key that reported it: none of the merchant's business.
+ */
+const referenceOf = ({ kind, reference, transactionId }: WalletEntry): string =>
+  kind === 'charge' ? transactionId : reference

@@ -1,5 +1,5 @@
 import type { ReportAnswer } from '@endcap/contracts'
-import { attributionsTable } from '@endcap/platform/clickhouse'
+import { attributionProgressTable, attributionsTable } from '@endcap/platform/clickhouse'
 import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
@@ -72,6 +72,7 @@ describe('performance', () => {
       interaction('impression', '2026-01-05T10:30:01Z', a),
       interaction('viewable', '2026-01-05T10:00:02Z', a),
       interaction('click', '2026-01-05T10:00:09Z', a),
+      interaction('click', '2026-01-05T10:00:09Z', a),
       interaction('impression', '2026-01-05T10:00:01Z', b),
       interaction('impression', '2026-01-05T23:30:01Z', b),
       interaction('click', '2026-01-05T23:30:30Z', b),
@@ -93,7 +94,10 @@ describe('performance', () => {
         'clicks',
         'invalidImpressions',
         'invalidClicks',
+        'validImpressions',
+        'validClicks',
         'spend',
+        'overDelivery',
       ],
       dimensions: ['merchant', 'campaign'],
       filters: { sponsored: true, merchant: [m1, m2] },
@@ -106,10 +110,13 @@ describe('performance', () => {
         requests: 2,
         impressions: 2,
         viewableImpressions: 1,
-        clicks: 1,
+        clicks: 2,
         invalidImpressions: 1,
         invalidClicks: 1,
+        validImpressions: 1,
+        validClicks: 1,
         spend: '9007199254.740993',
+        overDelivery: '0.5',
       },
       {
         merchant: m2,
@@ -120,14 +127,19 @@ describe('performance', () => {
         clicks: 1,
         invalidImpressions: 0,
         invalidClicks: 0,
+        validImpressions: 2,
+        validClicks: 1,
         spend: '0.333333',
+        overDelivery: '0',
       },
     ])
     expect(answer.body.totals).toMatchObject({
       requests: 3,
       impressions: 4,
-      clicks: 2,
+      clicks: 3,
+      validClicks: 2,
       spend: '9007199255.074326',
+      overDelivery: '0.5',
     })
     expect(answer.body.currency).toBe('EUR')
     expect(answer.body.columns.map(({ kind }) => kind)).toEqual([
@@ -139,6 +151,9 @@ describe('performance', () => {
       'count',
       'count',
       'count',
+      'count',
+      'count',
+      'money',
       'money',
     ])
     expect(answer.body.freshness).toEqual({ eventsThrough: '2026-01-05T23:30:30.500Z' })
@@ -153,7 +168,7 @@ describe('performance', () => {
     expect(await rowsOf({ metrics: ['requests'], filters: { campaign: 'cmp_b' } })).toEqual([{ requests: 2 }])
   })
 
-  it('200: ratios come from sums; without a denominator they are null and sort last', async () => {
+  it('200: ratios come from sums of valid interactions; without a denominator they are null and sort last', async () => {
     const rows = await rowsOf({
       metrics: ['ctr', 'cpc', 'cpm', 'roas', 'acos', 'cvr'],
       dimensions: ['listing', 'position'],
@@ -164,9 +179,9 @@ describe('performance', () => {
       {
         listing: 'L1',
         position: 1,
-        ctr: 0.5,
+        ctr: 1,
         cpc: '9007199254.740993',
-        cpm: '4503599627370.4965',
+        cpm: '9007199254740.993',
         roas: 0,
         acos: null,
         cvr: 0,
@@ -182,11 +197,11 @@ describe('performance', () => {
       timeZone: 'asia/tokyo',
     }
     expect(await rowsOf({ ...period, metrics: ['clicks'], dimensions: ['day'] })).toEqual([
-      { day: '2026-01-05', clicks: 1 },
+      { day: '2026-01-05', clicks: 2 },
       { day: '2026-01-06', clicks: 1 },
     ])
     expect(await rowsOf({ ...period, metrics: ['clicks', 'requests'], dimensions: ['hour'] })).toEqual([
-      { hour: '2026-01-05T19:00:00+09:00', clicks: 1, requests: 2 },
+      { hour: '2026-01-05T19:00:00+09:00', clicks: 2, requests: 2 },
       { hour: '2026-01-06T08:00:00+09:00', clicks: 1, requests: 1 },
     ])
   })
@@ -207,7 +222,7 @@ describe('performance', () => {
   it('200: a period is rounded outwards to whole minutes', async () => {
     const period = { from: '2026-01-05T10:00:05Z', to: '2026-01-05T10:00:08.5Z' }
     expect(await rowsOf({ ...period, metrics: ['impressions', 'clicks', 'requests'] })).toEqual([
-      { impressions: 3, clicks: 1, requests: 1 },
+      { impressions: 3, clicks: 2, requests: 1 },
     ])
   })
 
@@ -252,7 +267,7 @@ describe('performance', () => {
     )
     expect(answer.headers['content-type']).toBe('text/csv; charset=utf-8')
     expect(answer.body).toBe(
-      "searchTerm,position,clicks,ctr,cpc\r\n'=cmd(),2,1,0.5,0.333333\r\nshoes,1,1,0.5,9007199254.740993\r\nshoes,3,0,0,\r\n",
+      "searchTerm,position,clicks,ctr,cpc\r\n'=cmd(),2,1,0.5,0.333333\r\nshoes,1,2,1,9007199254.740993\r\nshoes,3,0,0,\r\n",
     )
   })
 
@@ -275,7 +290,10 @@ describe('performance', () => {
       'clicks',
       'invalidImpressions',
       'invalidClicks',
+      'validImpressions',
+      'validClicks',
       'spend',
+      'overDelivery',
       'orders',
       'units',
       'sales',
@@ -329,6 +347,32 @@ describe('performance', () => {
 
   it('403: for a key that may not read reports', async () => {
     expect((await ask({ metrics: ['clicks'] }, await api.key('serve', 'events', 'orders'))).status).toBe(403)
+  })
+})
+
+describe('freshness', () => {
+  const through = async (body: Readonly<Record<string, unknown>>) =>
+    (await ask(body)).body.freshness.eventsThrough
+
+  it('200: does not run ahead of attribution where attributed orders are asked for, and only there', async () => {
+    const stores = await through({ metrics: ['clicks'] })
+    expect(stores).not.toBeNull()
+    expect(await through({ metrics: ['orders'] })).toBeNull()
+    const ran = async (eventsThrough: string) =>
+      stored.clickhouse.insert(
+        attributionProgressTable,
+        [{ eventsThroughMs: Date.parse(eventsThrough), runAtMs: Date.parse(eventsThrough) }],
+        { token: `ran ${eventsThrough}` },
+      )
+    await ran('2026-01-05T11:00:00.000Z')
+    await ran('2026-01-05T12:00:00.000Z')
+    for (const metrics of [['orders'], ['roas'], ['clicks', 'cvr']])
+      expect(await through({ metrics })).toBe('2026-01-05T12:00:00.000Z')
+    expect(await through({ metrics: ['clicks'] })).toBe(stores)
+    // Any other window is worked out from what is stored now.
+    expect(await through({ metrics: ['orders'], attribution: { clickDays: 7 } })).toBe(stores)
+    await ran('2099-01-01T00:00:00.000Z')
+    expect(await through({ metrics: ['orders'] })).toBe(stores)
   })
 })
 
@@ -480,6 +524,20 @@ describe('currencies', () => {
     const one = await ask({ ...period, metrics: ['spend'], filters: { merchant: dollar } })
     expect(one.body).toMatchObject({ rows: [{ spend: '2' }], currency: 'USD' })
     expect(await rowsOf({ ...period, metrics: ['impressions'] })).toEqual([{ impressions: 1 }])
+  })
+
+  it('422: over-delivery of several currencies is never added up', async () => {
+    const [euro, dollar] = [await api.merchant(), await api.merchant({ currency: 'USD' })]
+    const period = { from: '2025-03-03T00:00:00Z', to: '2025-03-04T00:00:00Z' }
+    const refused = (merchantId: string, currency: string) =>
+      charge('2025-03-03T10:00:00Z', { merchantId, listingId: 'X' }, { reason: 'over_budget_day', currency })
+    await store(stored.clickhouse, [refused(euro, 'EUR'), refused(dollar, 'USD')])
+    expect(await ask({ ...period, metrics: ['overDelivery'] })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: '/filters/merchant' }] },
+    })
+    const one = await ask({ ...period, metrics: ['overDelivery'], filters: { merchant: dollar } })
+    expect(one.body).toMatchObject({ rows: [{ overDelivery: '0.5' }], currency: 'USD' })
   })
 
   it('422: sales in several currencies are never added up', async () => {

@@ -1,11 +1,16 @@
 import { EndcapError, type ReportAnswer, type ReportQuery } from '@endcap/contracts'
-import { CLICKHOUSE_CODES, ClickHouseError, defineQuery } from '@endcap/platform/clickhouse'
+import {
+  attributedThrough,
+  CLICKHOUSE_CODES,
+  ClickHouseError,
+  defineQuery,
+  eventsThrough,
+} from '@endcap/platform/clickhouse'
 import type { Caller } from '@endcap/platform/http'
 import { histogramOf } from '@endcap/platform/metrics'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { buildReport, type ReportPlan, type ReportStatement } from '../../reports/build-report.js'
-import { eventsThrough } from '../../reports/freshness.js'
 import { columnsOf, presentRow, presentTotals } from '../../reports/present-report.js'
 import { currenciesOf } from '../../store/merchants.js'
 import { notFound } from '../visibility.js'
@@ -30,17 +35,15 @@ export async function queryReport(
   const plan = buildReport(query, only)
   try {
     const currency = await singleCurrency(deps, plan, query, only)
-    const [rows, totals, [fresh]] = await Promise.all([
-      run(deps, plan.rows),
-      run(deps, plan.totals),
-      deps.clickhouse.query(eventsThrough, {}),
-    ])
+    // Freshness first: what arrives meanwhile may be in the rows, but nothing that it promises is missing.
+    const through = await freshness(deps, plan)
+    const [rows, totals] = await Promise.all([run(deps, plan.rows), run(deps, plan.totals)])
     return {
       columns: columnsOf(plan),
       rows: rows.map((row) => presentRow(plan, row)),
       totals: presentTotals(plan, totals[0]!),
       currency,
-      freshness: { eventsThrough: fresh!.eventsThrough },
+      freshness: { eventsThrough: through },
     }
   } catch (error) {
     throw toldOf(error)
@@ -49,6 +52,15 @@ export async function queryReport(
     reportSeconds(deps).observe(ms / 1000)
     deps.logger.debug({ metrics: query.metrics, dimensions: query.dimensions, ms }, 'report')
   }
+}
+
+/** When the newest event was received that the report can hold; with attributed metrics, that attribution has seen as well. */
+async function freshness({ clickhouse }: CampaignsApiDeps, plan: ReportPlan): Promise<string | null> {
+  const [stored] = await clickhouse.query(eventsThrough, {})
+  if (!plan.readsAttributions) return stored!.eventsThrough
+  const [run] = await clickhouse.query(attributedThrough, {})
+  const instants = [stored!.eventsThrough, run!.attributedThrough]
+  return instants.includes(null) ? null : (instants as string[]).sort()[0]!
 }
 
 const reportSeconds = ({ registry }: CampaignsApiDeps) =>

@@ -3,6 +3,7 @@ import { type App, merchantAccess } from '@endcap/platform/http'
 import type { FastifyReply } from 'fastify'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { reportCsv } from '../../reports/csv.js'
+import { preferredType } from '../preferred-type.js'
 import { queryReport } from './handler.js'
 
 export function postReportsQuery(app: App, deps: CampaignsApiDeps): void {
@@ -19,7 +20,8 @@ export function postReportsQuery(app: App, deps: CampaignsApiDeps): void {
     },
     async (request, reply) => {
       const report = await queryReport(deps, request.caller, request.body)
-      if (!request.headers.accept?.toLowerCase().includes('text/csv')) return report
+      const type = preferredType(request.headers.accept, ['application/json', 'text/csv'])
+      if (type === 'application/json') return report
       // Text goes out as it is: the schema of the answer is that of the JSON.
       return (reply as FastifyReply).type('text/csv; charset=utf-8').send(reportCsv(report))
     },

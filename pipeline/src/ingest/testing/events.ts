@@ -1,6 +1,8 @@
 import {
   type AuctionEvent,
   type ChargeEvent,
+  type ClawbackEvent,
+  clawbackEvent,
   EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionType,
@@ -115,6 +117,17 @@ export const orderOf = (n: number): OrderEvent => ({
     })),
   },
 })
+
+/** The n-th charge given back. */
+export const clawbackOf = (n: number, amountMicros = 100_000n): ClawbackEvent => {
+  const { outcome: _outcome, priceMicros: _price, reason: _reason, ...facts } = chargeOf(n, amountMicros).data
+  return clawbackEvent.parse({
+    ...chargeOf(n),
+    id: `claw:${chargeOf(n).id}`,
+    type: 'clawback',
+    data: { ...facts, clawbackId: 'clb_1', reason: 'bot' },
+  })
+}
 
 export const chargeOf = (n: number, amountMicros = 100_000n): ChargeEvent => ({
   ...envelope('charge', `evt_charge_${n}`, START_MS + n * 1000, `mer_${n % 10}`),

@@ -1,8 +1,12 @@
 import type { Micros } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
+import { HOUR_MS } from '../hours.js'
 
 /** Sums are NUMERIC, which arrives as text. */
 const sum = (text: string): Micros => BigInt(text)
+
+/** Names of what is wrong are cut off here: a check shows the first few. */
+const MOST_WRONG = 1000
 
 export interface MoneyByCurrency {
   readonly currency: string
@@ -10,115 +14,254 @@ export interface MoneyByCurrency {
 }
 
 /** Ledger transactions whose entries don't sum to zero: none, always. */
-export async function unbalancedTransactions(q: Queryable): Promise<number> {
-  const { rows } = await q.query<{ n: bigint }>(
-    `select count(*) as n from (
-       select 1 from ledger_entries group by transaction_id, currency having sum(amount_micros) <> 0) as unbalanced`,
+export async function unbalancedTransactions(q: Queryable): Promise<readonly string[]> {
+  const { rows } = await q.query<{ id: string }>(
+    `select transaction_id as id from ledger_entries
+     group by transaction_id, currency having sum(amount_micros) <> 0 order by transaction_id limit $1`,
+    [MOST_WRONG],
   )
-  return Number(rows[0]!.n)
+  return rows.map(({ id }) => id)
 }
 
-export interface ChargeTotals extends MoneyByCurrency {
-  readonly verdicts: number
-  readonly charged: number
-}
-
-/** What the charge rows say was charged, and how many verdicts there are, of interactions since an instant. */
-export async function chargedByCurrency(q: Queryable, since = new Date(0)): Promise<readonly ChargeTotals[]> {
-  const { rows } = await q.query<{ currency: string; micros: string; verdicts: bigint; charged: bigint }>(
-    `select currency, sum(amount_micros)::text as micros, count(*) as verdicts,
-       count(*) filter (where outcome = 'charged') as charged
-     from charges where occurred_at >= $1 group by currency order by currency`,
-    [since],
+/** What was charged and what of it was given back, by the charge rows. */
+export async function chargedByCurrency(
+  q: Queryable,
+): Promise<readonly (MoneyByCurrency & { readonly clawedBackMicros: Micros })[]> {
+  const { rows } = await q.query<{ currency: string; micros: string; clawedBack: string }>(
+    `select currency, sum(micros)::text as micros, sum(clawed_back)::text as "clawedBack" from (
+       select currency, amount_micros as micros, 0 as clawed_back from charges
+       union all select currency, 0, amount_micros from clawed_back_charges) as moved
+     group by currency order by currency`,
   )
-  return rows.map((row) => ({
-    currency: row.currency,
-    micros: sum(row.micros),
-    verdicts: Number(row.verdicts),
-    charged: Number(row.charged),
+  return rows.map(({ currency, micros, clawedBack }) => ({
+    currency,
+    micros: sum(micros),
+    clawedBackMicros: sum(clawedBack),
   }))
 }
 
-/** What charges brought the platform by the ledger. */
-export async function revenueByCurrency(q: Queryable): Promise<readonly MoneyByCurrency[]> {
-  const { rows } = await q.query<{ currency: string; micros: string }>(
-    `select e.currency, sum(e.amount_micros)::text as micros
+/** What charges brought the platform, and what it gave back, by the ledger. */
+export async function revenueByCurrency(
+  q: Queryable,
+): Promise<readonly (MoneyByCurrency & { readonly clawedBackMicros: Micros })[]> {
+  const { rows } = await q.query<{ currency: string; micros: string; clawedBack: string }>(
+    `select e.currency, coalesce(sum(e.amount_micros) filter (where a.kind = 'revenue'), 0)::text as micros,
+       coalesce(-sum(e.amount_micros) filter (where a.kind = 'refunds'), 0)::text as "clawedBack"
      from ledger_entries e join ledger_accounts a on a.id = e.account_id
-     where a.kind = 'revenue' and e.kind = 'charge' group by e.currency order by e.currency`,
+     where (a.kind = 'revenue' and e.kind = 'charge') or (a.kind = 'refunds' and e.kind = 'clawback')
+     group by e.currency order by e.currency`,
   )
-  return rows.map((row) => ({ currency: row.currency, micros: sum(row.micros) }))
+  return rows.map(({ currency, micros, clawedBack }) => ({
+    currency,
+    micros: sum(micros),
+    clawedBackMicros: sum(clawedBack),
+  }))
 }
 
-/** Charges whose ledger entries are missing, doubled or of another amount or wallet: none, always. */
-export async function chargesUnlikeTheirEntries(q: Queryable): Promise<number> {
-  const { rows } = await q.query<{ n: bigint }>(
-    `select count(*) as n from (
-       select id, 'wallet:' || merchant_id as wallet, amount_micros from charges where amount_micros > 0) c
-     full join (
-       select e.transaction_id as id, e.account_id as wallet, -e.amount_micros as amount_micros
-       from ledger_entries e join ledger_accounts a on a.id = e.account_id
-       where e.kind = 'charge' and a.kind = 'wallet') l on l.id = c.id and l.wallet = c.wallet
-     where c.amount_micros is distinct from l.amount_micros`,
+export interface ChargesBesideEntries {
+  /** Charges, and charges given back, that moved money. */
+  readonly moved: number
+  /** Ledger transactions for them. */
+  readonly posted: number
+  /** Charges whose entries are missing, doubled, or of another amount or account. */
+  readonly unlike: readonly string[]
+}
+
+/** Each charge, and each charge given back, beside its two ledger entries. */
+export async function chargesBesideEntries(q: Queryable): Promise<ChargesBesideEntries> {
+  const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
+    `with moved as (
+       select 'charge' as kind, id, merchant_id, currency, amount_micros from charges where amount_micros > 0
+       union all
+       select 'clawback', b.charge_id, c.merchant_id, b.currency, -b.amount_micros
+       from clawed_back_charges b left join charges c on c.id = b.charge_id where b.amount_micros > 0),
+     expected as (
+       select kind, id, 'wallet:' || merchant_id as account, -amount_micros as micros from moved
+       union all
+       select kind, id, case kind when 'charge' then 'revenue:' else 'refunds:' end || currency, amount_micros from moved),
+     posted as (
+       select kind, case kind when 'charge' then transaction_id else reference end as id, account_id as account,
+         amount_micros as micros
+       from ledger_entries where kind in ('charge', 'clawback')),
+     unlike as (
+       select coalesce(e.kind, p.kind) as kind, coalesce(e.id, p.id) as id
+       from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
+       where e.micros is distinct from p.micros)
+     select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
+       (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
+    [MOST_WRONG],
   )
-  return Number(rows[0]!.n)
+  const { moved, posted, unlike } = rows[0]!
+  return { moved: Number(moved), posted: Number(posted), unlike: unlike ?? [] }
 }
 
 /** Wallets below zero: none, always. */
-export async function negativeWallets(q: Queryable): Promise<number> {
-  const { rows } = await q.query<{ n: bigint }>(
-    `select count(*) as n from ledger_accounts where kind = 'wallet' and balance_micros < 0`,
+export async function negativeWallets(q: Queryable): Promise<readonly string[]> {
+  const { rows } = await q.query<{ id: string }>(
+    `select id from ledger_accounts where kind = 'wallet' and balance_micros < 0 order by id limit $1`,
+    [MOST_WRONG],
   )
-  return Number(rows[0]!.n)
+  return rows.map(({ id }) => id)
 }
+
+/** What counts against limits: charges, less what was given back, in the periods of their day. */
+const SPENT = `(
+  select campaign_id, budget_day, sum(amount_micros) as amount_micros, max(charged_at) as charged_at from (
+    select campaign_id, budget_day, amount_micros, case when amount_micros > 0 then created_at end as charged_at
+    from charges where outcome = 'charged'
+    union all
+    select campaign_id, budget_day, -amount_micros, null from clawed_back_charges) as moved
+  group by campaign_id, budget_day) as spent
+  cross join lateral (values ('total'), (budget_day::text),
+    ('week:' || date_trunc('week', budget_day)::date::text), ('month:' || to_char(budget_day, 'YYYY-MM'))) as p (period)`
 
 export interface CounterComparison {
   readonly countersMicros: Micros
   readonly chargesMicros: Micros
-  /** Campaigns and periods where the two differ. */
-  readonly differing: number
-}
-
-/** The spend counters beside the charges that they count, in total and by budget day. */
-export async function compareCounters(q: Queryable): Promise<CounterComparison> {
-  const { rows } = await q.query<{ counters: string; charges: string; differing: bigint }>(
-    `with charged as (
-       select campaign_id, period, sum(amount_micros) as micros
-       from charges cross join lateral (values ('total'), (budget_day::text)) as p (period)
-       where outcome = 'charged' group by campaign_id, period)
-     select coalesce(sum(s.spent_micros) filter (where period = 'total'), 0)::text as counters,
-       coalesce(sum(c.micros) filter (where period = 'total'), 0)::text as charges,
-       count(*) filter (where coalesce(s.spent_micros, 0) <> coalesce(c.micros, 0)) as differing
-     from spend_counters s full join charged c using (campaign_id, period)`,
-  )
-  const { counters, charges, differing } = rows[0]!
-  return { countersMicros: sum(counters), chargesMicros: sum(charges), differing: Number(differing) }
-}
-
-export interface BudgetExcess {
-  /** Micros charged beyond a limit that was in force, over all campaigns, in total and by day. */
-  readonly overMicros: Micros
-  /** Campaigns and periods beyond their present limit that was set after what was spent: allowed. */
-  readonly loweredSince: number
+  /** 'campaign period' where the two differ. */
+  readonly differing: readonly string[]
 }
 
 /**
- * What was charged beyond budgets. A limit may be lowered below what is spent already: an excess counts only when something was
- * charged after the campaign's last change, that is, under its present limits. 5 s are left for a charge that was decided while
- * the change was being committed.
+ * The spend counters beside the charges that they count, less what was given back, in total and by budget day; by week and by month where
+ * such a counter is kept.
+ */
+export async function compareCounters(q: Queryable): Promise<CounterComparison> {
+  const { rows } = await q.query<{ counters: string; charges: string; differing: string[] | null }>(
+    `with charged as (select campaign_id, period, sum(amount_micros) as micros from ${SPENT} group by campaign_id, period),
+     compared as (
+       select campaign_id, period, s.spent_micros as counter, c.micros as charges
+       from spend_counters s full join charged c using (campaign_id, period)
+       where s.campaign_id is not null or period not like '%:%')
+     select coalesce(sum(counter) filter (where period = 'total'), 0)::text as counters,
+       coalesce(sum(charges) filter (where period = 'total'), 0)::text as charges,
+       array_agg(campaign_id || ' ' || period order by campaign_id, period)
+         filter (where coalesce(counter, 0) <> coalesce(charges, 0)) as differing
+     from compared`,
+  )
+  const { counters, charges, differing } = rows[0]!
+  return { countersMicros: sum(counters), chargesMicros: sum(charges), differing: differing ?? [] }
+}
+
+export interface BudgetExcess {
+  /** Micros charged beyond a limit that was in force, over all campaigns and periods. */
+  readonly overMicros: Micros
+  /** 'campaign period' of those. */
+  readonly over: readonly string[]
+}
+
+/**
+ * What was charged beyond budgets, less what was given back. A limit may be lowered below what is spent already: an excess counts only
+ * when something was charged after the campaign's last change, that is, under its present limits. 5 s are left for a charge that was
+ * decided while the change was being committed.
  */
 export async function budgetExcess(q: Queryable): Promise<BudgetExcess> {
-  const { rows } = await q.query<{ over: string; lowered: bigint }>(
+  const { rows } = await q.query<{ over: string; names: string[] | null }>(
     `with spent as (
-       select campaign_id, period, sum(amount_micros) as micros, max(ch.created_at) as last_charge_at
-       from charges ch cross join lateral (values ('total'), (budget_day::text)) as p (period)
-       where outcome = 'charged' and amount_micros > 0 group by campaign_id, period),
+       select campaign_id, period, sum(amount_micros) as micros,
+         max(charged_at) as last_charge_at
+       from ${SPENT} group by campaign_id, period),
      beyond as (
-       select micros - case when period = 'total' then budget_total_micros else budget_daily_micros end as excess,
-         last_charge_at > c.updated_at + interval '5 seconds' as under_present_limit
-       from spent join campaigns c on c.id = campaign_id)
-     select coalesce(sum(excess) filter (where under_present_limit), 0)::text as over,
-       count(*) filter (where not under_present_limit) as lowered
+       select campaign_id, period,
+         micros - case when period = 'total' then budget_total_micros when period like 'week:%' then budget_weekly_micros
+           when period like 'month:%' then budget_monthly_micros else budget_daily_micros end as excess
+       from spent join campaigns c on c.id = campaign_id
+       where last_charge_at > c.updated_at + interval '5 seconds')
+     select coalesce(sum(excess), 0)::text as over, array_agg(campaign_id || ' ' || period order by campaign_id, period) as names
      from beyond where excess > 0`,
   )
-  return { overMicros: sum(rows[0]!.over), loweredSince: Number(rows[0]!.lowered) }
+  return { overMicros: sum(rows[0]!.over), over: rows[0]!.names ?? [] }
+}
+
+/** Verdicts and charges given back, as ClickHouse should hold them, of one hour in which the interactions occurred. */
+export interface HourOfCharges {
+  readonly hourMs: number
+  readonly currency: string
+  readonly verdicts: number
+  readonly charged: number
+  readonly clawedBack: number
+  /** Less what was given back. */
+  readonly micros: Micros
+}
+
+export interface ChargePeriod {
+  /** When the interactions occurred. */
+  readonly sinceMs: number
+  /** Exclusive. */
+  readonly occurredBeforeMs: number
+  /** When they were billed, or given back; exclusive. */
+  readonly billedBeforeMs: number
+}
+
+const MOVED = `(
+  select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at from charges
+  union all
+  select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at from clawed_back_charges) as moved
+  where occurred_at >= $1 and occurred_at < $2 and created_at < $3`
+const periodParameters = ({ sinceMs, occurredBeforeMs, billedBeforeMs }: ChargePeriod) =>
+  [sinceMs, occurredBeforeMs, billedBeforeMs].map((instantMs) => new Date(instantMs))
+
+/** Charges by the hour in which their interactions occurred, and by currency. */
+export async function chargesByHour(q: Queryable, period: ChargePeriod): Promise<readonly HourOfCharges[]> {
+  const { rows } = await q.query<{
+    hour: bigint
+    currency: string
+    verdicts: bigint
+    charged: bigint
+    clawedBack: bigint
+    micros: string
+  }>(
+    `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, currency,
+       count(*) filter (where not clawed_back) as verdicts, count(*) filter (where charged) as charged,
+       count(*) filter (where clawed_back) as "clawedBack", sum(micros)::text as micros
+     from ${MOVED} group by hour, currency order by hour, currency`,
+    periodParameters(period),
+  )
+  return rows.map((row) => ({
+    hourMs: Number(row.hour) * HOUR_MS,
+    currency: row.currency,
+    verdicts: Number(row.verdicts),
+    charged: Number(row.charged),
+    clawedBack: Number(row.clawedBack),
+    micros: sum(row.micros),
+  }))
+}
+
+/** Amount by event id of the charges of one hour. */
+export async function chargeAmounts(
+  q: Queryable,
+  period: ChargePeriod,
+): Promise<ReadonlyMap<string, Micros>> {
+  const { rows } = await q.query<{ id: string; micros: Micros }>(
+    `select id, micros from ${MOVED}`,
+    periodParameters(period),
+  )
+  return new Map(rows.map(({ id, micros }) => [id, BigInt(micros)]))
+}
+
+export interface BillingProgress {
+  /** By partition of the interactions topic. */
+  readonly next: ReadonlyMap<number, bigint>
+  /** Charge rows for valid billable interactions, charged or over a limit, by the hour in which they occurred. */
+  readonly byHour: ReadonlyMap<number, number>
+}
+
+/** How far billing has come, and what it had billed then. Both must be read in one snapshot. */
+export async function billingProgress(
+  q: Queryable,
+  consumer: string,
+  topic: string,
+): Promise<BillingProgress> {
+  const offsets = await q.query<{ partition: number; next: bigint }>(
+    'select partition, next_offset as next from consumer_offsets where consumer = $1 and topic = $2',
+    [consumer, topic],
+  )
+  const hours = await q.query<{ hour: bigint; n: bigint }>(
+    `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, count(*) as n
+     from charges where outcome = 'charged' or reason like 'over\\_%' group by hour`,
+  )
+  return {
+    next: new Map(offsets.rows.map(({ partition, next }) => [partition, next])),
+    byHour: new Map(hours.rows.map(({ hour, n }) => [Number(hour) * HOUR_MS, Number(n)])),
+  }
 }

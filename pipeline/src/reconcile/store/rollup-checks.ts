@@ -1,8 +1,10 @@
 import { countCell, defineQuery, instantMsParam, int64Cell } from '@endcap/platform/clickhouse'
 import { z } from 'zod'
 
-const since = z.object({ sinceMs: instantMsParam })
+const period = z.object({ sinceMs: instantMsParam, beforeMs: instantMsParam })
+const epochMs = countCell.transform((seconds) => seconds * 1000)
 const totalsRow = z.object({
+  startMs: epochMs,
   impressions: countCell,
   viewableImpressions: countCell,
   clicks: countCell,
@@ -12,51 +14,96 @@ const totalsRow = z.object({
 })
 export type PerformanceTotals = z.output<typeof totalsRow>
 
-const INVALID = `outcome = 'not_charged' and not startsWith(reason, 'over_')`
+const INVALID = `(outcome = 'clawed_back' or outcome = 'not_charged' and not startsWith(reason, 'over_'))`
+const RAW_PERIOD = `occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and occurred_at < {beforeMs:DateTime64(3, 'UTC')}`
 
-/** What the rollups should hold since an instant, counted from the raw rows. */
-export const rawTotals = defineQuery({
-  name: 'reconcile.raw_totals',
-  params: since,
-  row: totalsRow,
-  sql: `select impressions, viewableImpressions, clicks, invalidImpressions, invalidClicks, spendMicros
-    from (
-      select countIf(type = 'impression') as impressions, countIf(type = 'viewable') as viewableImpressions,
-        countIf(type = 'click') as clicks
-      from interactions_v1 where occurred_at >= {sinceMs:DateTime64(3, 'UTC')}) as shown
-    cross join (
-      select countIf(interaction_type = 'impression' and ${INVALID}) as invalidImpressions,
-        countIf(interaction_type = 'click' and ${INVALID}) as invalidClicks, sum(amount_micros) as spendMicros
-      from charges_v1 where occurred_at >= {sinceMs:DateTime64(3, 'UTC')}) as judged`,
-})
-
-const rollupTotals = (table: string, time: string, from: string) =>
+/** What a rollup should hold, counted from the raw rows. */
+const rawTotals = (name: string, start: string) =>
   defineQuery({
-    name: `reconcile.${table}`,
-    params: since,
+    name: `reconcile.raw_by_${name}`,
+    params: period,
     row: totalsRow,
-    sql: `select sum(impressions) as impressions, sum(viewable_impressions) as viewableImpressions, sum(clicks) as clicks,
-        sum(invalid_impressions) as invalidImpressions, sum(invalid_clicks) as invalidClicks, sum(spend_micros) as spendMicros
-      from ${table} where ${time} >= ${from}`,
+    sql: `select toUnixTimestamp(start) as startMs, sum(impressions) as impressions, sum(viewable) as viewableImpressions,
+      sum(clicks) as clicks, sum(invalid_impressions) as invalidImpressions, sum(invalid_clicks) as invalidClicks,
+      sum(spend) as spendMicros
+    from (
+      select ${start} as start, countIf(type = 'impression') as impressions, countIf(type = 'viewable') as viewable,
+        countIf(type = 'click') as clicks, 0 as invalid_impressions, 0 as invalid_clicks, toInt64(0) as spend
+      from interactions_v1 where ${RAW_PERIOD} group by start
+      union all
+      select ${start} as start, 0, 0, 0, countIf(interaction_type = 'impression' and ${INVALID}),
+        countIf(interaction_type = 'click' and ${INVALID}), sum(amount_micros)
+      from charges_v1 where ${RAW_PERIOD} group by start)
+    group by start order by start`,
   })
 
-/** What the rollups hold since an instant, which must be the start of a UTC day. */
-export const minuteTotals = rollupTotals(
-  'performance_minute_v1',
-  'minute',
-  `toDateTime({sinceMs:DateTime64(3, 'UTC')}, 'UTC')`,
-)
-export const dayTotals = rollupTotals(
-  'performance_day_v1',
-  'day',
-  `toDate({sinceMs:DateTime64(3, 'UTC')}, 'UTC')`,
-)
+const rollupTotals = (name: string, table: string, time: string, start: string, bound: string) =>
+  defineQuery({
+    name: `reconcile.${name}`,
+    params: period,
+    row: totalsRow,
+    sql: `select toUnixTimestamp(${start}) as startMs, sum(impressions) as impressions,
+      sum(viewable_impressions) as viewableImpressions, sum(clicks) as clicks,
+      sum(invalid_impressions) as invalidImpressions, sum(invalid_clicks) as invalidClicks, sum(spend_micros) as spendMicros
+    from ${table}
+    where ${time} >= ${bound}({sinceMs:DateTime64(3, 'UTC')}) and ${time} < ${bound}({beforeMs:DateTime64(3, 'UTC')})
+    group by startMs order by startMs`,
+  })
 
-/** Charges by currency since an instant, from the raw verdicts. */
-export const chargesSince = defineQuery({
-  name: 'reconcile.charges_since',
-  params: since,
-  row: z.object({ currency: z.string(), verdicts: countCell, charged: countCell, micros: int64Cell }),
-  sql: `select currency, count() as verdicts, countIf(outcome = 'charged') as charged, sum(amount_micros) as micros
-    from charges_v1 where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} group by currency order by currency`,
+/** Raw rows beside the rollup by the minute, by hour. The period must begin and end with an hour. */
+export const byHour = {
+  raw: rawTotals('hour', 'toStartOfHour(occurred_at)'),
+  rollup: rollupTotals(
+    'minute_by_hour',
+    'performance_minute_v1',
+    'minute',
+    'toStartOfHour(minute)',
+    'toDateTime',
+  ),
+}
+/** Raw rows beside the rollup by the day. The period must begin and end with a UTC day. */
+export const byDay = {
+  raw: rawTotals('day', `toDateTime(toDate(occurred_at, 'UTC'), 'UTC')`),
+  rollup: rollupTotals('day', 'performance_day_v1', 'day', `toDateTime(day, 'UTC')`, 'toDate'),
+}
+
+/** Charges by hour and currency, from the raw rows. */
+export const storedChargesByHour = defineQuery({
+  name: 'reconcile.charges_by_hour',
+  params: z.object({ sinceMs: instantMsParam, billedBeforeMs: instantMsParam }),
+  row: z.object({
+    startMs: epochMs,
+    currency: z.string(),
+    verdicts: countCell,
+    charged: countCell,
+    clawedBack: countCell,
+    micros: int64Cell,
+  }),
+  sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, currency, countIf(outcome != 'clawed_back') as verdicts,
+      countIf(outcome = 'charged') as charged, countIf(outcome = 'clawed_back') as clawedBack, sum(amount_micros) as micros
+    from charges_v1
+    where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
+    group by startMs, currency order by startMs, currency`,
+})
+
+/** The charges of one hour: each event with its rows and what they move. */
+export const storedCharges = defineQuery({
+  name: 'reconcile.charges_of_hour',
+  params: z.object({ hourMs: instantMsParam, billedBeforeMs: instantMsParam }),
+  row: z.object({ id: z.string(), micros: int64Cell }),
+  sql: `select event_id as id, sum(amount_micros) as micros from charges_v1
+    where toStartOfHour(occurred_at) = toDateTime({hourMs:DateTime64(3, 'UTC')})
+      and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
+    group by event_id`,
+})
+
+/** Interactions with more than one verdict, and charges given back more than once: none, always. */
+export const repeatedCharges = defineQuery({
+  name: 'reconcile.repeated_charges',
+  params: z.object({ sinceMs: instantMsParam }),
+  row: z.object({ rows: countCell, distinct: countCell, repeated: z.array(z.string()) }),
+  sql: `select sum(n) as rows, count() as distinct, groupArraySortedIf(20)(id, n > 1) as repeated
+    from (
+      select if(outcome = 'clawed_back', charge_id, interaction_id) as id, outcome = 'clawed_back' as back, count() as n
+      from charges_v1 where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} group by id, back)`,
 })

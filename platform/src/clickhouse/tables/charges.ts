@@ -1,12 +1,12 @@
-import type { ChargeEvent } from '@endcap/contracts'
+import type { BillingEvent } from '@endcap/contracts'
 import { z } from 'zod'
 import { countCell, instantForCell, int64Cell, int64ForCell, uint16ForCell } from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
-import { eventReads, type StoredEvent } from './stored-event.js'
+import { eventReads, hoursOf, type StoredEvent } from './stored-event.js'
 
-/** One row a verdict of billing. */
-export const chargesTable = defineTable<StoredEvent<ChargeEvent>>({
+/** One row a verdict of billing, and one a charge given back: `clawed_back`, its amount negative. */
+export const chargesTable = defineTable<StoredEvent<BillingEvent>>({
   name: 'charges_v1',
   columns: {
     event_id: ({ event }) => event.id,
@@ -26,10 +26,11 @@ export const chargesTable = defineTable<StoredEvent<ChargeEvent>>({
     ad_id: ({ event }) => event.data.adId,
     listing_id: ({ event }) => event.data.listingId,
     pricing: ({ event }) => event.data.pricing,
-    amount_micros: ({ event }) => int64ForCell(event.data.amountMicros),
-    price_micros: ({ event }) => int64ForCell(event.data.priceMicros),
+    amount_micros: ({ event }) =>
+      int64ForCell(event.type === 'clawback' ? -BigInt(event.data.amountMicros) : event.data.amountMicros),
+    price_micros: ({ event }) => int64ForCell(event.type === 'clawback' ? 0n : event.data.priceMicros),
     currency: ({ event }) => event.data.currency,
-    outcome: ({ event }) => event.data.outcome,
+    outcome: ({ event }) => (event.type === 'clawback' ? 'clawed_back' : event.data.outcome),
     reason: ({ event }) => event.data.reason,
     source_batch: ({ batch }) => batch,
   },
@@ -44,4 +45,25 @@ export const chargedByCurrency = defineQuery({
   row: z.object({ currency: z.string(), charges: countCell, amountMicros: int64Cell }),
   sql: `select currency, countIf(outcome = 'charged') as charges, sum(amount_micros) as amountMicros
     from charges_v1 group by currency order by currency`,
+})
+
+/** Where charges were shown, which only their events know. `atMs`: when they occurred. */
+export const chargeSlots = defineQuery({
+  name: 'charges_v1.slots',
+  params: z
+    .object({ ids: z.array(z.string()), atMs: z.array(z.int()).min(1) })
+    .transform(({ ids, atMs }) => ({ ids, ...hoursOf(atMs) })),
+  row: z.object({
+    chargeId: z.string(),
+    placement: z.string(),
+    searchTerm: z.string(),
+    device: z.string(),
+    modelVersion: z.string(),
+  }),
+  sql: `select event_id as chargeId, any(placement) as placement, any(search_term) as searchTerm, any(device) as device,
+      any(model_version) as modelVersion
+    from charges_v1
+    where occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at <= {to:DateTime64(3, 'UTC')}
+      and toStartOfHour(occurred_at) in {hours:Array(DateTime('UTC'))} and event_id in {ids:Array(String)}
+    group by event_id`,
 })

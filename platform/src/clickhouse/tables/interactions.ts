@@ -1,6 +1,6 @@
 import type { InteractionEvent } from '@endcap/contracts'
 import { z } from 'zod'
-import { countCell, instantForCell, uint16ForCell } from '../cells.js'
+import { countCell, instantForCell, instantMsParam, uint16ForCell } from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
 import { eventReads, type StoredEvent } from './stored-event.js'
@@ -40,4 +40,15 @@ export const interactionCountsByType = defineQuery({
   params: z.object({}),
   row: z.object({ type: z.string(), rows: countCell, ids: countCell }),
   sql: 'select type, count() as rows, uniqExact(event_id) as ids from interactions_v1 group by type order by type',
+})
+
+/** The sponsored impressions and clicks that came from one address within a period. */
+export const interactionsOfAddress = defineQuery({
+  name: 'interactions_v1.of_address',
+  params: z.object({ addressHash: z.string(), fromMs: instantMsParam, toMs: instantMsParam, limit: z.int() }),
+  row: z.object({ eventId: z.string() }),
+  sql: `select distinct event_id as eventId from interactions_v1
+    where occurred_at >= {fromMs:DateTime64(3, 'UTC')} and occurred_at < {toMs:DateTime64(3, 'UTC')}
+      and address_hash = {addressHash:String} and sponsored and type in ('impression', 'click')
+    limit {limit:UInt32}`,
 })

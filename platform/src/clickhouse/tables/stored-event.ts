@@ -53,7 +53,8 @@ export const eventReads = (table: string) => ({
 
 const HOUR_MS = 3_600_000
 
-function hoursOf(atMs: readonly number[]): { from: string; to: string; hours: string[] } {
+/** The hours of these instants, first to last, as parameters that lead the primary key to a few granules. */
+export function hoursOf(atMs: readonly number[]): { from: string; to: string; hours: string[] } {
   const hours = [...new Set(atMs.map((instantMs) => Math.floor(instantMs / HOUR_MS)))].sort((a, b) => a - b)
   const first = hours[0]! * HOUR_MS
   const last = hours.at(-1)! * HOUR_MS + HOUR_MS - 1

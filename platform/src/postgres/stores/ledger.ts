@@ -7,6 +7,7 @@ export type LedgerAccountKind =
   | 'revenue'
   | 'cash'
   | 'refunds'
+  | 'marketing'
   | 'coupon_subsidy'
   | 'cashback_payable'
 export type LedgerEntryKind = 'deposit' | 'charge' | 'refund' | 'credit' | 'clawback'

@@ -1,0 +1,163 @@
+import { TOPICS } from '@endcap/contracts'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
+import type { EventLog, LogRecord } from '@endcap/platform/event-log'
+import { INGESTED_TOPICS, type IngestedTopic, planOf, type TopicPlan } from '../ingest/plans.js'
+import { createEncodeEventStep } from '../ingest/steps/encode-event.js'
+import { createReadEventStep } from '../ingest/steps/read-event.js'
+import { type Check, checkOf } from './check.js'
+import { hourOf, printHour } from './hours.js'
+import type { Scope } from './scope.js'
+import { slotsUnlikeAuctions, storedByHour, storedOfHour } from './store/event-checks.js'
+
+/** The table in which every event of a topic has a row, or one a line. */
+const TABLES: Readonly<Record<IngestedTopic, string>> = {
+  [TOPICS.auctions]: 'auctions_v1',
+  [TOPICS.interactions]: 'interactions_v1',
+  [TOPICS.orders]: 'order_lines_v1',
+  [TOPICS.charges]: 'charges_v1',
+}
+
+export interface EventCheckDeps {
+  readonly log: EventLog
+  readonly clickhouse: ClickHouse
+}
+
+/**
+ * The log beside ClickHouse, event by event, as far as ingest had come: each is stored, once, and nothing else is. An hour that lacks
+ * events is named by the second check. Where the log's retention has removed its beginning, what it holds is a part of what is stored.
+ */
+export async function checkEvents(
+  deps: EventCheckDeps,
+  scope: Scope,
+  onRecords: (records: number) => void,
+): Promise<readonly Check[]> {
+  const inLog: string[] = []
+  const inStore: string[] = []
+  const wrong: string[] = []
+  const loggedHours = new Set<number>()
+  const lackingHours = new Map<number, string[]>()
+  const lacks = (hourMs: number, what: string) =>
+    lackingHours.set(hourMs, [...(lackingHours.get(hourMs) ?? []), what])
+
+  for (const topic of INGESTED_TOPICS) {
+    const name = topic.split('.')[1]!
+    const logged = await readLog(deps.log, topic, scope, onRecords)
+    for (const hourMs of logged.hours.keys()) loggedHours.add(hourMs)
+    const compared = await compareTopic(deps.clickhouse, topic, scope, logged)
+    inLog.push(`${name} ${logged.complete ? '' : 'at least '}${logged.events}`)
+    inStore.push(`${name} ${compared.events}`)
+    for (const { hourMs, missing, doubled, foreign } of compared.differing) {
+      const hour = printHour(hourMs)
+      wrong.push(
+        ...missing.map((id) => `${id} of ${hour} is missing`),
+        ...doubled.map((id) => `${id} of ${hour} is stored more than once`),
+        ...foreign.map((id) => `${id} of ${hour} is not in the log`),
+      )
+      if (missing.length > 0) lacks(hourMs, `${missing.length} ${name}`)
+    }
+  }
+  const slots = await deps.clickhouse.query(slotsUnlikeAuctions, {
+    sinceMs: scope.sinceMs,
+    beforeMs: scope.hoursBeforeMs,
+  })
+  for (const { startMs } of slots) lacks(startMs, 'slots of auctions')
+  const lacking = [...lackingHours].sort(([a], [b]) => a - b)
+  const whole = [...loggedHours].filter((hourMs) => !lackingHours.has(hourMs)).length
+  return [
+    { ...checkOf('events_stored_once', inLog.join(', '), inStore.join(', '), wrong), ok: wrong.length === 0 },
+    checkOf(
+      'clickhouse_hours_complete',
+      `${loggedHours.size} hours`,
+      `${whole} hours`,
+      lacking.map(([hourMs, what]) => `${printHour(hourMs)} lacks ${what.join(', ')}`),
+    ),
+  ]
+}
+
+interface LoggedEvents {
+  /** Distinct ids by the hour in which the events occurred. */
+  readonly hours: ReadonlyMap<number, ReadonlySet<string>>
+  readonly events: number
+  /** False when not all that is stored can be found in what was read. */
+  readonly complete: boolean
+}
+
+async function readLog(
+  log: EventLog,
+  topic: IngestedTopic,
+  scope: Scope,
+  onRecords: (records: number) => void,
+): Promise<LoggedEvents> {
+  const eventOf = createEventOf(planOf(topic))
+  const hours = new Map<number, Set<string>>()
+  let events = 0
+  let complete = true
+  const ingested = scope.ingestedOf(topic)
+  for (const { partition, first, end } of await log.ranges(topic)) {
+    const from = await scope.firstOf(topic, partition, first)
+    if (from > 0n) complete = false
+    for await (const records of log.read(topic, partition, from, ingested.get(partition) ?? end)) {
+      for (const record of records) {
+        const event = eventOf(record)
+        if (!event || event.occurredAtMs < scope.sinceMs) continue
+        const hourMs = hourOf(event.occurredAtMs)
+        const ids = hours.get(hourMs) ?? new Set<string>()
+        if (!ids.has(event.id)) events++
+        hours.set(hourMs, ids.add(event.id))
+      }
+      onRecords(records.length)
+    }
+  }
+  return { hours, events, complete }
+}
+
+/** A record that ingest takes for an event, by ingest's own steps. */
+export function createEventOf(plan: TopicPlan) {
+  const readEvent = createReadEventStep(plan)
+  const encodeEvent = createEncodeEventStep(plan)
+  return (record: LogRecord): { readonly id: string; readonly occurredAtMs: number } | undefined => {
+    const event = readEvent(record)
+    if (event.kind !== 'ok') return undefined
+    const encoded = encodeEvent(event.value, '')
+    return encoded.kind === 'ok' ? encoded.value : undefined
+  }
+}
+
+interface HourDifference {
+  readonly hourMs: number
+  readonly missing: readonly string[]
+  readonly doubled: readonly string[]
+  readonly foreign: readonly string[]
+}
+
+async function compareTopic(
+  clickhouse: ClickHouse,
+  topic: IngestedTopic,
+  scope: Scope,
+  logged: LoggedEvents,
+): Promise<{ readonly events: number; readonly differing: readonly HourDifference[] }> {
+  const table = TABLES[topic]
+  const ingested = scope.ingestedOf(topic)
+  const partitions = { partitions: [...ingested.keys()], nexts: [...ingested.values()] }
+  const rows = await clickhouse.query(storedByHour(table), { sinceMs: scope.sinceMs, ...partitions })
+  const stored = new Map(rows.map((row) => [row.startMs, row]))
+  const differing: HourDifference[] = []
+  for (const hourMs of [...new Set([...logged.hours.keys(), ...stored.keys()])].sort((a, b) => a - b)) {
+    const ids = logged.hours.get(hourMs) ?? new Set<string>()
+    const hour = stored.get(hourMs)
+    if (hour && hour.ids === ids.size && hour.rows === hour.distinctRows) continue
+    const found = await clickhouse.query(storedOfHour(table), { sinceMs: hourMs, ...partitions })
+    const foundIds = new Set(found.map(({ id }) => id))
+    const difference = {
+      hourMs,
+      missing: [...ids].filter((id) => !foundIds.has(id)),
+      doubled: found.filter(({ doubled }) => doubled > 0).map(({ id }) => id),
+      foreign: logged.complete
+        ? found.filter(({ id, byThen }) => byThen > 0 && !ids.has(id)).map(({ id }) => id)
+        : [],
+    }
+    if (difference.missing.length + difference.doubled.length + difference.foreign.length > 0)
+      differing.push(difference)
+  }
+  return { events: rows.reduce((total, { ids }) => total + ids, 0), differing }
+}

@@ -1,0 +1,67 @@
+import { countCell, defineQuery, instantMsParam } from '@endcap/platform/clickhouse'
+import { z } from 'zod'
+
+/** What tells the rows of an event table apart, besides the event's id. */
+const ROW_KEYS: Readonly<Record<string, string>> = { order_lines_v1: 'event_id, line_id' }
+
+/**
+ * Rows that are named after offsets of the log up to where ingest had come: a batch is called `topic:partition:first-last`, with more
+ * behind it when it was rebuilt. A row with another name takes part.
+ */
+export const STORED_BY_THEN = `
+  toInt64OrZero(extract(source_batch, '^[^:]+:[0-9]+:[0-9]+-([0-9]+)')) < transform(
+    toInt64OrZero(extract(source_batch, '^[^:]+:([0-9]+):')),
+    {partitions:Array(Int64)}, {nexts:Array(Int64)}, toInt64(9223372036854775807))`
+
+const scope = {
+  sinceMs: instantMsParam,
+  partitions: z.array(z.int()),
+  nexts: z.array(z.bigint()),
+}
+
+/** The events of a table by the hour in which they occurred. */
+export const storedByHour = (table: string) =>
+  defineQuery({
+    name: `reconcile.${table}_by_hour`,
+    params: z.object(scope),
+    row: z.object({
+      startMs: countCell.transform((seconds) => seconds * 1000),
+      rows: countCell,
+      distinctRows: countCell,
+      ids: countCell,
+    }),
+    sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, count() as rows,
+        uniqExact(${ROW_KEYS[table] ?? 'event_id'}) as distinctRows, uniqExact(event_id) as ids
+      from ${table}
+      where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and ${STORED_BY_THEN}
+      group by startMs order by startMs`,
+  })
+
+/** The events of one hour: how many rows each has, how many of them differ, and whether it was stored by then. */
+export const storedOfHour = (table: string) =>
+  defineQuery({
+    name: `reconcile.${table}_of_hour`,
+    params: z.object({ ...scope, sinceMs: instantMsParam }),
+    row: z.object({ id: z.string(), doubled: countCell, byThen: countCell }),
+    sql: `select event_id as id, count() - uniqExact(${ROW_KEYS[table] ?? 'event_id'}) as doubled,
+        countIf(${STORED_BY_THEN}) as byThen
+      from ${table}
+      where toStartOfHour(occurred_at) = toDateTime({sinceMs:DateTime64(3, 'UTC')})
+      group by event_id`,
+    maxSeconds: 300,
+  })
+
+/** Hours in which auctions lack rows of their slots, or have too many. */
+export const slotsUnlikeAuctions = defineQuery({
+  name: 'reconcile.slots_unlike_auctions',
+  params: z.object({ sinceMs: instantMsParam, beforeMs: instantMsParam }),
+  row: z.object({ startMs: countCell.transform((seconds) => seconds * 1000) }),
+  sql: `select toUnixTimestamp(start) as startMs from (
+      select toStartOfHour(occurred_at) as start, toInt64(sum(candidates)) as slots from auctions_v1
+      where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and occurred_at < {beforeMs:DateTime64(3, 'UTC')} group by start
+      union all
+      select toStartOfHour(occurred_at) as start, -toInt64(count()) as slots from auction_slots_v1
+      where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and occurred_at < {beforeMs:DateTime64(3, 'UTC')} group by start)
+    group by start having sum(slots) != 0 order by start`,
+  maxSeconds: 300,
+})

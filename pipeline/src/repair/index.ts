@@ -1,0 +1,7 @@
+export {
+  type RepairDeps,
+  RepairError,
+  type Repaired,
+  type RepairOptions,
+  repairClickHouse,
+} from './repair-clickhouse.js'

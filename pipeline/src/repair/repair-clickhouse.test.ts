@@ -1,0 +1,303 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createIdSource, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
+import { type ClickHouse, defineQuery } from '@endcap/platform/clickhouse'
+import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
+import type { Component } from '@endcap/platform/lifecycle'
+import { silentLogger } from '@endcap/platform/logging'
+import { createMetrics } from '@endcap/platform/metrics'
+import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
+import {
+  startTestClickHouse,
+  startTestPostgres,
+  type TestClickHouse,
+  type TestPostgres,
+} from '@endcap/platform/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createBilling } from '../billing/index.js'
+import { createIngest } from '../ingest/index.js'
+import { auctionOf, orderOf } from '../ingest/testing/events.js'
+import { verify, waitUntilSettled } from '../reconcile/index.js'
+import { RECONCILIATION } from '../reconcile/reconciliation.js'
+import {
+  interactionOf,
+  recordOf,
+  seedCampaigns,
+  seedMerchants,
+  slotToken,
+  TOKEN_KEYS,
+} from '../testing/marketplace.js'
+import { RepairError, repairClickHouse } from './repair-clickhouse.js'
+
+/** Where the events of ingest's tests begin, too. */
+const NOON = Date.parse('2026-01-05T12:00:00Z')
+const HOUR_MS = 3_600_000
+const NOW = NOON + 30 * HOUR_MS
+
+let database: TestPostgres
+let postgres: Postgres
+let engine: TestClickHouse
+let clickhouse: ClickHouse
+let log: EmbeddedLog
+let dir: string
+let components: readonly Component[]
+
+function traffic(from: number, slots: number, atMs: number) {
+  return Array.from({ length: slots }, (_, n) => {
+    const id = from + n
+    const pricing = id % 5 === 0 ? ('cpm' as const) : ('cpc' as const)
+    const token = slotToken({
+      auctionId: `slot-${id}`,
+      issuedAtMs: atMs,
+      pricing,
+      priceMicros: BigInt(100_000 + id),
+      position: 1 + (id % 3),
+    })
+    const click = interactionOf(`c${id}`, 'click', atMs + 2000 + id, token)
+    return [
+      interactionOf(`i${id}`, 'impression', atMs + 1000 + id, token),
+      interactionOf(`v${id}`, 'viewable', atMs + 1500, token),
+      ...(id % 2 === 0 ? [click, click, { ...click, id: `repeat-${id}` }] : []),
+    ]
+  }).flat()
+}
+
+beforeAll(async () => {
+  database = await startTestPostgres()
+  postgres = database.postgres
+  engine = await startTestClickHouse()
+  clickhouse = engine.clickhouse
+  dir = await mkdtemp(join(tmpdir(), 'endcap-repair-'))
+  log = createEmbeddedLog({ dir, clock: () => NOON })
+  await log.ensureTopics(TOPIC_SPECS)
+  await seedMerchants(postgres, [{ id: 'm1', depositMicros: 1_000_000_000n }], new Date(NOON))
+  await seedCampaigns(postgres, [{ id: 'c1', merchantId: 'm1' }], new Date(NOON))
+  const registry = createMetrics({ service: 'test' })
+  const shared = {
+    log,
+    postgres,
+    clock: () => NOW,
+    ids: createIdSource(),
+    logger: silentLogger(),
+    tokenKeys: TOKEN_KEYS,
+    registry,
+  }
+  components = [
+    createIngest({ ...shared, clickhouse, lingerMs: 10, maxRangeRecords: 60 }),
+    createOutboxRelay({ ...shared, metrics: registry }),
+    createBilling({ ...shared, lingerMs: 5 }),
+  ]
+  for (const component of components) await component.start()
+  const plain = (event: { readonly key: string }) => ({ key: event.key, value: JSON.stringify(event) })
+  await log.append(
+    TOPICS.auctions,
+    Array.from({ length: 30 }, (_, n) => plain(auctionOf(n))),
+  )
+  await log.append(
+    TOPICS.orders,
+    Array.from({ length: 30 }, (_, n) => plain(orderOf(n))),
+  )
+  for (const [index, hours] of [0, 1, 3, 20].entries())
+    await log.append(TOPICS.interactions, traffic(index * 100, 40, NOON + hours * HOUR_MS).map(recordOf))
+  await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
+  await waitUntilSettled({ postgres, log }, 30_000)
+})
+afterAll(async () => {
+  for (const component of [...components].reverse()) await component.stop()
+  await log.close()
+  await engine.close()
+  await database.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const RAW = ['auctions_v1', 'auction_slots_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1']
+const DIMENSIONS =
+  'merchant_id, campaign_id, listing_id, placement, position, search_term, device, model_version, sponsored'
+const SUMS = [
+  'impressions',
+  'viewable_impressions',
+  'clicks',
+  'invalid_impressions',
+  'invalid_clicks',
+  'spend_micros',
+]
+const contentOf = (name: string, sql: string) =>
+  defineQuery({
+    name,
+    params: z.object({}),
+    row: z.object({ rows: z.coerce.number(), hash: z.string() }),
+    sql,
+  })
+
+/** Everything that reports and training read, but for the names of batches. */
+async function content(): Promise<Readonly<Record<string, unknown>>> {
+  const found: Record<string, unknown> = {}
+  for (const table of RAW) {
+    const sql = `select count() as rows, toString(sum(cityHash64(toString(tuple(* except (source_batch)))))) as hash from ${table}`
+    found[table] = await clickhouse.query(contentOf(table, sql), {})
+  }
+  for (const [table, time] of [
+    ['performance_minute_v1', 'minute'],
+    ['performance_day_v1', 'day'],
+  ] as const) {
+    const sums = SUMS.map((column) => `sum(${column}) as ${column}`).join(', ')
+    const sql = `select count() as rows, toString(sum(cityHash64(toString(tuple(*))))) as hash
+      from (select ${time}, ${DIMENSIONS}, ${sums} from ${table} group by ${time}, ${DIMENSIONS})`
+    found[table] = await clickhouse.query(contentOf(table, sql), {})
+  }
+  return found
+}
+
+let runs = 0
+const deps = () => ({ postgres, clickhouse, log, clock: () => NOW })
+const repair = (fromMs = NOON, toMs = NOON + HOUR_MS, using: Partial<ReturnType<typeof deps>> = {}) =>
+  repairClickHouse({ ...deps(), ...using }, { fromMs, toMs, runId: `run-${++runs}` })
+const failing = async () =>
+  (await verify({ ...deps(), tokenKeys: TOKEN_KEYS })).checks.filter(({ ok }) => !ok).map(({ name }) => name)
+const run = (sql: string) => clickhouse.command(sql, {}, { mutations_sync: '1', insert_deduplicate: 0 })
+const loseHour = async () => {
+  for (const table of RAW)
+    await run(`delete from ${table} where toStartOfHour(occurred_at) = '2026-01-05 12:00:00'`)
+  await run(`delete from performance_minute_v1 where toStartOfHour(minute) = '2026-01-05 12:00:00'`)
+  await run(`delete from performance_day_v1 where day = '2026-01-05'`)
+}
+
+describe('repairClickHouse', () => {
+  it('brings back an hour that was lost, raw rows and rollups, exactly as it was', async () => {
+    const before = await content()
+    expect(await failing()).toEqual([])
+    await loseHour()
+    expect(await failing()).toContain('clickhouse_hours_complete')
+    const progress: [number, number][] = []
+    const repaired = await repairClickHouse(deps(), {
+      fromMs: NOON + 60_000,
+      toMs: NOON + 120_000,
+      runId: 'first',
+      onProgress: (done, total) => progress.push([done, total]),
+    })
+    expect(repaired).toMatchObject({
+      from: '2026-01-05T12:00:00.000Z',
+      to: '2026-01-05T13:00:00.000Z',
+      leftAlone: [],
+      rows: { auctions_v1: 30, auction_slots_v1: 90 },
+    })
+    const [done, total] = progress.at(-1)!
+    expect(done).toBe(total)
+    expect(await failing()).toEqual([])
+    expect(await content()).toEqual(before)
+  })
+
+  it('changes nothing where nothing is wrong, however often it runs', async () => {
+    const before = await content()
+    await repair()
+    await repair()
+    await repair(NOON, NOON + 24 * HOUR_MS)
+    expect(await failing()).toEqual([])
+    expect(await content()).toEqual(before)
+  })
+
+  it('mends rows that are doubled, changed or made up, and rollups that drifted', async () => {
+    const before = await content()
+    await run(
+      `insert into charges_v1 select * from charges_v1 where event_id = (select min(event_id) from charges_v1)`,
+    )
+    await run(`alter table charges_v1 update amount_micros = amount_micros + 1 where interaction_id = 'c2'`)
+    await run(
+      `insert into interactions_v1 select * replace ('made up' as event_id, 'by hand' as source_batch) from (select * from interactions_v1 where event_id = 'i1')`,
+    )
+    await run(`alter table performance_day_v1 update clicks = clicks + 1 where day = '2026-01-05'`)
+    expect((await failing()).length).toBeGreaterThan(3)
+    await repair()
+    expect(await failing()).toEqual([])
+    expect(await content()).toEqual(before)
+  })
+
+  it('mends what it left unfinished when it was stopped, at whichever statement', async () => {
+    const before = await content()
+    let stoppedAt = 0
+    for (let finished = false; !finished; ) {
+      stoppedAt++
+      let statements = 0
+      const stop = () => {
+        if (++statements === stoppedAt) throw new Error('killed')
+      }
+      const dying: ClickHouse = {
+        ...clickhouse,
+        command: async (...call) => {
+          stop()
+          await clickhouse.command(...call)
+        },
+        insertEncoded: async (...call) => {
+          stop()
+          await clickhouse.insertEncoded(...call)
+        },
+      }
+      await loseHour()
+      finished = await repair(NOON, NOON + HOUR_MS, { clickhouse: dying }).then(
+        () => true,
+        (error: Error) => {
+          expect(error.message).toBe('killed')
+          return false
+        },
+      )
+      await repair()
+      expect(await content(), `stopped at statement ${stoppedAt}`).toEqual(before)
+    }
+    expect(stoppedAt).toBeGreaterThan(12)
+    expect(await failing()).toEqual([])
+  })
+
+  it('may run while events of the same hour are being stored', async () => {
+    let flowing = true
+    let slots = 10_000
+    const flow = (async () => {
+      while (flowing) {
+        await log.append(TOPICS.interactions, traffic(slots, 5, NOON + 30 * 60_000 - slots).map(recordOf))
+        slots += 5
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    })()
+    try {
+      for (let times = 0; times < 3; times++)
+        await repair().catch((error: unknown) => {
+          // Refused, not wrong: the rollups were still behind when it gave up.
+          if (!(error instanceof RepairError)) throw error
+        })
+    } finally {
+      flowing = false
+      await flow
+    }
+    await waitUntilSettled({ postgres, log }, 30_000)
+    await repair()
+    expect(await failing()).toEqual([])
+  })
+
+  it('leaves the rows of a topic alone whose log no longer reaches back', async () => {
+    const before = await content()
+    const ranges: EmbeddedLog['ranges'] = async (topic) =>
+      (await log.ranges(topic)).map((range) => (topic === TOPICS.auctions ? { ...range, first: 1n } : range))
+    const shortened = new Proxy(log, {
+      get(target, name) {
+        if (name === 'ranges') return ranges
+        const member: unknown = Reflect.get(target, name)
+        return typeof member === 'function' ? member.bind(target) : member
+      },
+    })
+    const repaired = await repair(NOON, NOON + HOUR_MS, { log: shortened })
+    expect(repaired.leftAlone).toEqual(['auctions'])
+    expect(repaired.rows.auctions_v1).toBeUndefined()
+    expect(await content()).toEqual(before)
+  })
+
+  it('refuses beside a comparison or another repair, and what is too old or empty, and changes nothing', async () => {
+    const before = await content()
+    await postgres.withLeadership(RECONCILIATION, async () => {
+      await expect(repair()).rejects.toThrow(RepairError)
+    })
+    await expect(repair(NOON, NOON)).rejects.toThrow(/empty/)
+    await expect(repair(NOON - 400 * 24 * HOUR_MS, NOON)).rejects.toThrow(/365 days/)
+    expect(await content()).toEqual(before)
+  })
+})
