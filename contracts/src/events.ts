@@ -191,6 +191,24 @@ export type ChargeData = z.infer<typeof chargeData>
 export const chargeEvent = envelope('charge', chargeData)
 export type ChargeEvent = z.infer<typeof chargeEvent>
 
+/**
+ * Valid interactions that cost nothing under their pricing (a cpc impression, a cpm click), as billing judged them, many in one event.
+ * Together with the `charge` events they are the verdicts of all sponsored interactions, one each.
+ */
+export const verdictsData = z.looseObject({
+  campaigns: z.array(
+    z.looseObject({
+      merchantId: z.string(),
+      campaignId: z.string(),
+      /** Id, type and instant (milliseconds since the epoch) of each interaction. */
+      interactions: z.array(z.tuple([z.string(), z.enum(INTERACTION_TYPES), z.int()])).min(1),
+    }),
+  ),
+})
+export type VerdictsData = z.infer<typeof verdictsData>
+export const verdictsEvent = envelope('verdicts', verdictsData)
+export type VerdictsEvent = z.infer<typeof verdictsEvent>
+
 export const apiKeyState = z.looseObject({
   id: z.string(),
   /** SHA-256 of the key, hex. */
@@ -217,4 +235,10 @@ export type ChangeEvent = z.infer<typeof changeEvent>
 
 export const EVENT_SCHEMA = '1-0-0'
 
-export type AnyEvent = AuctionEvent | InteractionEvent | OrderEvent | ChargeEvent | ChangeEvent
+export type AnyEvent =
+  | AuctionEvent
+  | InteractionEvent
+  | OrderEvent
+  | ChargeEvent
+  | VerdictsEvent
+  | ChangeEvent

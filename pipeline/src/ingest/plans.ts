@@ -1,5 +1,6 @@
 import {
   auctionEvent,
+  type ChargeEvent,
   chargeEvent,
   INTERACTION_TYPES,
   type InteractionEvent,
@@ -7,6 +8,8 @@ import {
   orderEvent,
   TOPICS,
   type Topic,
+  type VerdictsEvent,
+  verdictsEvent,
 } from '@endcap/contracts'
 import {
   auctionReads,
@@ -18,6 +21,7 @@ import {
   type EncodedRow,
   encodeRow,
   type eventReads,
+  freeVerdictsTable,
   interactionReads,
   interactionsTable,
   orderLineReads,
@@ -26,7 +30,7 @@ import {
   type StoredEvent,
   type Table,
 } from '@endcap/platform/clickhouse'
-import type { z } from 'zod'
+import { z } from 'zod'
 
 /** One table's share of an event. */
 export interface TableRows {
@@ -97,10 +101,13 @@ export const INGEST_PLANS = {
     reads: orderLineReads,
     recordsPerInsert: 10_000,
   }),
-  [TOPICS.charges]: definePlan({
-    types: ['charge'],
-    schema: chargeEvent,
-    rows: (stored) => [rowsOf(chargesTable, [stored])],
+  [TOPICS.charges]: definePlan<ChargeEvent | VerdictsEvent>({
+    types: ['charge', 'verdicts'],
+    schema: z.discriminatedUnion('type', [chargeEvent, verdictsEvent]),
+    rows: ({ event, batch }) =>
+      event.type === 'charge'
+        ? [rowsOf(chargesTable, [{ event, batch }])]
+        : [rowsOf(freeVerdictsTable, [{ event, batch }])],
     reads: chargeReads,
     recordsPerInsert: 10_000,
   }),

@@ -9,6 +9,7 @@ import type {
   CampaignLimits,
   SlotState,
   SpendCounter,
+  WaitingClick,
 } from '../billing/domain/types.js'
 import { readInteraction } from '../billing/read-interaction.js'
 import { campaignLimits } from '../billing/store/billing-store.js'
@@ -24,6 +25,9 @@ export interface BillableRecount {
   readonly inLog: number
   /** Charge rows for such interactions: charged, or over a limit. */
   readonly inCharges: number
+  /** Distinct clicks in the log that still wait for their impression, and those that billing keeps waiting. */
+  readonly waitingInLog: number
+  readonly waitingInBilling: number
   /** False when the log's retention has removed its beginning: `inLog` is then a lower bound. */
   readonly complete: boolean
 }
@@ -41,12 +45,13 @@ export async function recountBillable(
   { postgres, log, tokenKeys }: RecountDeps,
   onRecords: (records: number) => void = () => {},
 ): Promise<BillableRecount> {
-  const { next, inCharges } = await readBillingProgress(postgres)
+  const { next, inCharges, waitingInBilling } = await readBillingProgress(postgres)
   const tokens = createTokenSealer(tokenKeys)
   const campaigns = new Map<string, CampaignLimits>()
   const unlimited = new Map<string, bigint>()
   const judged = new Set<string>()
   let inLog = 0
+  let waitingInLog = 0
   let complete = true
 
   for (const { partition, first } of await log.ranges(TOPICS.interactions)) {
@@ -55,7 +60,8 @@ export async function recountBillable(
     if (end === undefined || end <= first) continue
     const slots = new Map<string, SlotState>()
     const counters = new Map<string, SpendCounter>()
-    const state: BillingState = { judged, slots, campaigns, wallets: unlimited, counters }
+    let waiting: readonly WaitingClick[] = []
+    let watermarkMs = 0
     for await (const records of log.read(TOPICS.interactions, partition, first, end)) {
       const interactions: BillableInteraction[] = []
       for (const record of records) {
@@ -63,6 +69,15 @@ export async function recountBillable(
         if (read.kind === 'billable') interactions.push(read.interaction)
       }
       await learnCampaigns(postgres, interactions, campaigns, unlimited)
+      const state: BillingState = {
+        judged,
+        slots,
+        campaigns,
+        wallets: unlimited,
+        counters,
+        watermarkMs,
+        waiting,
+      }
       const decision = decideCharges(state, interactions)
       for (const { interaction, outcome } of decision.verdicts) {
         judged.add(interaction.interactionId)
@@ -70,26 +85,41 @@ export async function recountBillable(
       }
       for (const [key, slot] of decision.slots) slots.set(key, slot)
       for (const [key, counter] of decision.counters) counters.set(key, counter)
+      watermarkMs = decision.watermarkMs
+      const waited = new Set(decision.waited)
+      waiting = [...waiting.filter((click) => !waited.has(click)), ...decision.waits]
       onRecords(records.length)
     }
+    waitingInLog += waiting.length
   }
-  return { inLog, inCharges, complete }
+  return { inLog, inCharges, waitingInLog, waitingInBilling, complete }
 }
 
 async function readBillingProgress(postgres: Postgres): Promise<{
   readonly next: ReadonlyMap<number, bigint>
   readonly inCharges: number
+  readonly waitingInBilling: number
 }> {
   // One statement, one snapshot.
-  const { rows } = await postgres.query<{ partition: number | null; next: bigint | null; inCharges: bigint }>(
-    `select o.partition, o.next_offset as next, c.n as "inCharges"
+  const { rows } = await postgres.query<{
+    partition: number | null
+    next: bigint | null
+    inCharges: bigint
+    waiting: bigint
+  }>(
+    `select o.partition, o.next_offset as next, c.n as "inCharges", w.n as waiting
      from (select count(*) as n from charges where outcome = 'charged' or reason like 'over\\_%') c
+     cross join (
+       select count(*) as n from waiting_clicks
+       join consumer_offsets using (partition)
+       where consumer = $1 and topic = $2 and deadline > watermark) w
      left join consumer_offsets o on o.consumer = $1 and o.topic = $2`,
     [BILLING_CONSUMER, TOPICS.interactions],
   )
   return {
     next: new Map(rows.flatMap(({ partition, next }) => (partition === null ? [] : [[partition, next!]]))),
     inCharges: Number(rows[0]!.inCharges),
+    waitingInBilling: Number(rows[0]!.waiting),
   }
 }
 
@@ -104,7 +134,13 @@ async function learnCampaigns(
   )
   if (unknown.size === 0) return
   for (const [id, limits] of await campaignLimits(postgres, [...unknown])) {
-    campaigns.set(id, { ...limits, budgetDailyMicros: undefined, budgetTotalMicros: undefined })
+    campaigns.set(id, {
+      ...limits,
+      budgetDailyMicros: undefined,
+      budgetWeeklyMicros: undefined,
+      budgetMonthlyMicros: undefined,
+      budgetTotalMicros: undefined,
+    })
     wallets.set(limits.merchantId, UNLIMITED)
   }
 }

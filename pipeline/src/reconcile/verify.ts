@@ -131,12 +131,17 @@ async function chargesEqualReport(
 }
 
 async function billableEqualCharges(deps: VerifyDeps, onRecords: (records: number) => void): Promise<Check> {
-  const { inLog, inCharges, complete } = await recountBillable(deps, onRecords)
+  const { inLog, inCharges, waitingInLog, waitingInBilling, complete } = await recountBillable(
+    deps,
+    onRecords,
+  )
+  const print = (count: number, waiting: number) =>
+    waiting === 0 ? String(count) : `${count} (${waiting} clicks wait for their impression)`
   return {
     name: 'billable_equal_charges',
-    left: complete ? String(inLog) : `at least ${inLog}`,
-    right: String(inCharges),
-    ok: complete ? inLog === inCharges : inLog <= inCharges,
+    left: `${complete ? '' : 'at least '}${print(inLog, waitingInLog)}`,
+    right: print(inCharges, waitingInBilling),
+    ok: complete ? inLog === inCharges && waitingInLog === waitingInBilling : inLog <= inCharges,
   }
 }
 

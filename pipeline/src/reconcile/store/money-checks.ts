@@ -71,6 +71,10 @@ export async function negativeWallets(q: Queryable): Promise<number> {
   return Number(rows[0]!.n)
 }
 
+/** Each budget day's periods, as billing names them. */
+const PERIODS = `(values ('total'), ('month:' || to_char(budget_day, 'YYYY-MM')),
+         ('week:' || to_char(date_trunc('week', budget_day::timestamp), 'YYYY-MM-DD')), (budget_day::text)) as p (period)`
+
 export interface CounterComparison {
   readonly countersMicros: Micros
   readonly chargesMicros: Micros
@@ -78,12 +82,12 @@ export interface CounterComparison {
   readonly differing: number
 }
 
-/** The spend counters beside the charges that they count, in total and by budget day. */
+/** The spend counters beside the charges that they count, in total and by month, week and day. */
 export async function compareCounters(q: Queryable): Promise<CounterComparison> {
   const { rows } = await q.query<{ counters: string; charges: string; differing: bigint }>(
     `with charged as (
        select campaign_id, period, sum(amount_micros) as micros
-       from charges cross join lateral (values ('total'), (budget_day::text)) as p (period)
+       from charges cross join lateral ${PERIODS}
        where outcome = 'charged' group by campaign_id, period)
      select coalesce(sum(s.spent_micros) filter (where period = 'total'), 0)::text as counters,
        coalesce(sum(c.micros) filter (where period = 'total'), 0)::text as charges,
@@ -95,7 +99,7 @@ export async function compareCounters(q: Queryable): Promise<CounterComparison> 
 }
 
 export interface BudgetExcess {
-  /** Micros charged beyond a limit that was in force, over all campaigns, in total and by day. */
+  /** Micros charged beyond a limit that was in force, over all campaigns, in total and by month, week and day. */
   readonly overMicros: Micros
   /** Campaigns and periods beyond their present limit that was set after what was spent: allowed. */
   readonly loweredSince: number
@@ -110,10 +114,11 @@ export async function budgetExcess(q: Queryable): Promise<BudgetExcess> {
   const { rows } = await q.query<{ over: string; lowered: bigint }>(
     `with spent as (
        select campaign_id, period, sum(amount_micros) as micros, max(ch.created_at) as last_charge_at
-       from charges ch cross join lateral (values ('total'), (budget_day::text)) as p (period)
+       from charges ch cross join lateral ${PERIODS}
        where outcome = 'charged' and amount_micros > 0 group by campaign_id, period),
      beyond as (
-       select micros - case when period = 'total' then budget_total_micros else budget_daily_micros end as excess,
+       select micros - case when period = 'total' then budget_total_micros when period like 'month:%' then budget_monthly_micros
+           when period like 'week:%' then budget_weekly_micros else budget_daily_micros end as excess,
          last_charge_at > c.updated_at + interval '5 seconds' as under_present_limit
        from spent join campaigns c on c.id = campaign_id)
      select coalesce(sum(excess) filter (where under_present_limit), 0)::text as over,

@@ -4,6 +4,7 @@ import { countCell, instantForCell, int64Cell, int64ForCell, uint16ForCell } fro
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
 import { eventReads, type StoredEvent } from './stored-event.js'
+import { freeVerdictsTable } from './verdicts.js'
 
 /** One row a verdict of billing. */
 export const chargesTable = defineTable<StoredEvent<ChargeEvent>>({
@@ -35,7 +36,8 @@ export const chargesTable = defineTable<StoredEvent<ChargeEvent>>({
   },
 })
 
-export const chargeReads = eventReads(chargesTable.name)
+/** Of the charges topic: the verdicts with a price, and those without. */
+export const chargeReads = eventReads(chargesTable.name, freeVerdictsTable.name)
 
 /** What was charged in each currency, from the raw verdicts. */
 export const chargedByCurrency = defineQuery({
