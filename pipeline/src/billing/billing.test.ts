@@ -512,10 +512,10 @@ describe('billing', () => {
 
   it('bills a log in which clicks come first the same, whatever the batches, and again into empty stores', async () => {
     const campaigns: CampaignSeed[] = [
-      { id: 'c1', merchantId: 'm1', budgetTotalMicros: 12n * 250_000n },
-      { id: 'c2', merchantId: 'm1', budgetDailyMicros: 10n * 250_000n },
+      { id: 'c1', merchantId: 'm1', budgetTotalMicros: 6n * 250_000n },
+      { id: 'c2', merchantId: 'm1', budgetDailyMicros: 6n * 250_000n },
     ]
-    await seed(campaigns, 21n * 250_000n)
+    await seed(campaigns, 12n * 250_000n - 1n)
     let seedOfOrder = 7
     const random = () => {
       seedOfOrder = (seedOfOrder * 16_807) % 2_147_483_647
@@ -550,7 +550,7 @@ describe('billing', () => {
     for (const cut of [1, 7]) {
       const other = await startTestPostgres()
       try {
-        await seedMerchants(other.postgres, [{ id: 'm1', depositMicros: 21n * 250_000n }], NOW)
+        await seedMerchants(other.postgres, [{ id: 'm1', depositMicros: 12n * 250_000n - 1n }], NOW)
         await seedCampaigns(other.postgres, campaigns, NOW)
         expect(await billWith(other.postgres, cut)).toEqual(whole)
       } finally {
