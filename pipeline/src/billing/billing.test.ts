@@ -514,8 +514,9 @@ describe('billing', () => {
     const campaigns: CampaignSeed[] = [
       { id: 'c1', merchantId: 'm1', budgetTotalMicros: 6n * 250_000n },
       { id: 'c2', merchantId: 'm1', budgetDailyMicros: 6n * 250_000n },
+      { id: 'c3', merchantId: 'm1' },
     ]
-    await seed(campaigns, 12n * 250_000n - 1n)
+    await seed(campaigns, 22n * 250_000n - 1n)
     let seedOfOrder = 7
     const random = () => {
       seedOfOrder = (seedOfOrder * 16_807) % 2_147_483_647
@@ -523,7 +524,7 @@ describe('billing', () => {
     }
     const events = Array.from({ length: 60 }, (_, index) => {
       const pair = impressionAndClick(`a${index}`, {
-        campaignId: index % 2 ? 'c1' : 'c2',
+        campaignId: `c${1 + (index % 3)}`,
         issuedAtMs: NOON + index * 60_000,
       })
       return pair.map((event) => ({ event, at: index + random() * 30 })).filter(() => random() < 0.9)
@@ -550,7 +551,7 @@ describe('billing', () => {
     for (const cut of [1, 7]) {
       const other = await startTestPostgres()
       try {
-        await seedMerchants(other.postgres, [{ id: 'm1', depositMicros: 12n * 250_000n - 1n }], NOW)
+        await seedMerchants(other.postgres, [{ id: 'm1', depositMicros: 22n * 250_000n - 1n }], NOW)
         await seedCampaigns(other.postgres, campaigns, NOW)
         expect(await billWith(other.postgres, cut)).toEqual(whole)
       } finally {
