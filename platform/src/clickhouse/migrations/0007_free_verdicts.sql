@@ -21,8 +21,8 @@ settings non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 -- invalid with the reason.
 create view if not exists verdicts_v1 as
 select interaction_id, toString(interaction_type) as interaction_type, occurred_at, toString(merchant_id) as merchant_id,
-  toString(campaign_id) as campaign_id, outcome = 'charged' or startsWith(reason, 'over_') as valid,
-  toString(reason) as reason, outcome = 'charged' as charged, amount_micros
+  toString(campaign_id) as campaign_id, cast(outcome = 'charged' or startsWith(reason, 'over_'), 'Bool') as valid,
+  toString(reason) as reason, cast(outcome = 'charged', 'Bool') as charged, amount_micros
 from charges_v1
 union all
 select interaction_id, toString(interaction_type) as interaction_type, interaction_time as occurred_at,
