@@ -5,7 +5,7 @@ import type { App, KeyVerifier } from '@endcap/platform/http'
 import type { Component, Service } from '@endcap/platform/lifecycle'
 import { counterOf, gaugeOf } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
-import type { StateStore } from '@endcap/platform/state-store'
+import type { StateStore, WindowLimit } from '@endcap/platform/state-store'
 import { createPredictorHost } from '@endcap/ranking'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
@@ -28,6 +28,11 @@ import { createIdentityHasher } from './serve/identity-hasher.js'
 import { createRandomPool } from './serve/random-pool.js'
 import { createServe } from './serve/serve.js'
 import type { Timings } from './serve/timings.js'
+import { createClickLimits } from './track/click-limits.js'
+import { createDataCenters } from './track/data-centers.js'
+import { createDeclaredBots } from './track/declared-bots.js'
+import { createFirstContents } from './track/first-contents.js'
+import { createSuspect } from './track/suspect.js'
 import { createTrack } from './track/track.js'
 
 export interface AdServerDeps {
@@ -51,6 +56,10 @@ export interface AdServerDeps {
   readonly dataDir: string
   readonly logger: Logger
   readonly registry: Registry
+  /** Sponsored clicks of one customer, and of one address, that may be billed in any of these windows. None: no limits. */
+  readonly clickLimits?: readonly WindowLimit[]
+  /** The file of data-centre networks; undefined: no address is taken for one. */
+  readonly dataCenterRanges?: string | undefined
   /** How long a model may take before smoothed rates stand in for it. Default 50 ms. */
   readonly predictTimeoutMs?: number
   /** Told how long each step of a request took. */
@@ -121,7 +130,13 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     registry,
     timings: deps.timings,
   })
-  const track = createTrack({ index, sealer, sink, caps, identityKey, clock, ids, logger, registry })
+  const dataCenters = createDataCenters({ path: deps.dataCenterRanges, logger, registry })
+  const suspect = createSuspect({
+    isDeclaredBot: createDeclaredBots(),
+    isDataCenter: dataCenters.contains,
+    exceededBy: createClickLimits({ state, limits: deps.clickLimits ?? [], logger, registry }),
+  })
+  const track = createTrack({ index, sealer, sink, caps, suspect, identityKey, clock, ids, logger, registry })
   reportSize(registry, index)
 
   const events: Component = {
@@ -135,11 +150,18 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     routes(app: App) {
       postRank(app, { serve, publicUrl, timings: deps.timings })
       postAuctions(app, { serve, publicUrl })
-      postEvents(app, { sealer, track, state, identityKey, clock, logger })
+      postEvents(app, {
+        sealer,
+        track,
+        firsts: createFirstContents(state, logger),
+        identityKey,
+        clock,
+        logger,
+      })
       getImpression(app, { sealer, track })
       getClick(app, { sealer, index, track })
     },
-    components: [events, indexFeed, budgets, exchange, models],
+    components: [events, dataCenters, indexFeed, budgets, exchange, models],
     verifyKey: createIndexKeyVerifier(index),
     index,
     async refresh() {

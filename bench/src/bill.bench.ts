@@ -1,6 +1,7 @@
 /**
- * Charges a second that billing settles (verdict, charge, two ledger entries, counters, wallet, outbox, offset), against the same charge and
- * ledger rows inserted by one plain batched transaction a batch. `--quick`: fewer, to see that it runs.
+ * Charges a second that billing settles, from the log to the commit: token, verdict, charge, two ledger entries, seen impression, counters,
+ * wallet, outbox, offset. Against the same rows of the same tables, inserted into another database of the same server by one plain
+ * transaction a batch. Rounds of both take turns, after one that warms up. `--quick`: fewer, to see that it runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,99 +14,102 @@ import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
 import { startTestPostgres } from '@endcap/platform/testing'
+import { insertPlainly, rowsSince } from './bill/plain-insert.js'
 import { recordOf, seenAndClicked } from './clicks.js'
-import { machine, report, seconds, until } from './report.js'
+import { machine, median, report, seconds, until } from './report.js'
 
-const CHARGES = process.argv.includes('--quick') ? 2_000 : 40_000
+const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 2 : 7
+const CHARGES_A_ROUND = quick ? 500 : 8_000
 const MERCHANTS = 100
-const BATCH = 1_000
+/** Charges a transaction of the plain inserts: as many as billing's batches hold. */
+const PLAIN_BATCH = 1_000
 
 const dir = mkdtempSync(join(tmpdir(), 'endcap-bench-'))
-const database = await startTestPostgres()
-const { postgres } = database
-const log = createEmbeddedLog({ dir, clock: systemClock })
+const billed = await startTestPostgres()
+const plain = await startTestPostgres()
+const log = createEmbeddedLog({ dir, clock: systemClock, partitions: 1 })
 await log.ensureTopics(TOPIC_SPECS)
-const now = new Date(systemClock())
-const merchants = Array.from({ length: MERCHANTS }, (_, index) => `mer_${index}`)
-await seedMerchants(
-  postgres,
-  merchants.map((id) => ({ id, depositMicros: 10_000_000_000n })),
-  now,
-)
-await seedCampaigns(
-  postgres,
-  merchants.map((merchantId, index) => ({
-    id: `cmp_${index}`,
-    merchantId,
-    budgetTotalMicros: 9_000_000_000n,
-  })),
-  now,
-)
+await seed(billed.postgres)
+await seed(plain.postgres)
+
 const startMs = systemClock() - 3_600_000
-const events = Array.from({ length: CHARGES }, (_, index) =>
-  seenAndClicked(index, MERCHANTS, startMs + index),
-).flat()
-for (let start = 0; start < events.length; start += 10_000) {
-  await log.append(TOPICS.interactions, events.slice(start, start + 10_000).map(recordOf))
+const registry = createMetrics({ service: 'bench' })
+const rounds: { readonly billing: number; readonly plain: number }[] = []
+for (let round = 0; round <= ROUNDS; round++) {
+  await appendRound(round)
+  const billing = await billRound()
+  const rows = await rowsSince(billed.postgres, round * CHARGES_A_ROUND)
+  const plainSeconds = await seconds(() => insertPlainly(plain.postgres, rows, PLAIN_BATCH))
+  if (round > 0) rounds.push({ billing, plain: plainSeconds })
 }
 
-const billing = createBilling({
-  log,
-  postgres,
-  tokenKeys: TOKEN_KEYS,
-  clock: systemClock,
-  ids: createIdSource(),
-  logger: silentLogger(),
-  registry: createMetrics({ service: 'bench' }),
-})
-const billSeconds = await seconds(async () => {
-  await billing.start()
-  await until(async () => (await chargeCount(postgres)) >= CHARGES, 50)
-})
-await billing.stop()
-const plainSeconds = await insertAgainPlainly(postgres)
+const ratios = rounds.map((round) => round.plain / round.billing)
 report('bill', {
-  charges: CHARGES,
-  chargesPerSecond: CHARGES / billSeconds,
-  plainInsertChargesPerSecond: CHARGES / plainSeconds,
-  ratio: plainSeconds / billSeconds,
+  charges: ROUNDS * CHARGES_A_ROUND,
+  rounds: ROUNDS,
+  chargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.billing)),
+  plainInsertChargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.plain)),
+  ratio: median(ratios),
+  ratioLeast: Math.min(...ratios),
+  ratioMost: Math.max(...ratios),
   ...machine(),
 })
 await log.close()
-await database.stop()
+await billed.stop()
+await plain.stop()
 rmSync(dir, { recursive: true, force: true })
 process.exit(0)
 
-async function chargeCount(database: Postgres): Promise<number> {
-  const { rows } = await database.query<{ count: bigint }>(
-    `select count(*) as count from charges where outcome = 'charged'`,
+async function seed(postgres: Postgres): Promise<void> {
+  const now = new Date(systemClock())
+  const merchants = Array.from({ length: MERCHANTS }, (_, index) => `mer_${index}`)
+  await seedMerchants(
+    postgres,
+    merchants.map((id) => ({ id, depositMicros: 10_000_000_000n })),
+    now,
   )
-  return Number(rows[0]!.count)
+  const campaigns = merchants.map((merchantId, index) => ({
+    id: `cmp_${index}`,
+    merchantId,
+    budgetTotalMicros: 9_000_000_000n,
+  }))
+  await seedCampaigns(postgres, campaigns, now)
 }
 
-/** The same rows, read first, into tables of the same shape and indexes, `BATCH` charges a transaction. */
-async function insertAgainPlainly(database: Postgres): Promise<number> {
-  await database.query('create table plain_charges (like charges including all)')
-  await database.query('create table plain_entries (like ledger_entries including all)')
-  await database.query(
-    'create table plain_batches as select id, (row_number() over (order by id) - 1) / $1::int as batch from charges',
-    [BATCH],
+async function appendRound(round: number): Promise<void> {
+  const records = Array.from({ length: CHARGES_A_ROUND }, (_, index) =>
+    seenAndClicked(index, MERCHANTS, startMs + round * CHARGES_A_ROUND + index),
   )
-  await database.query('create index on plain_batches (batch)')
-  return seconds(async () => {
-    for (let batch = 0; batch < CHARGES / BATCH; batch++) {
-      await database.transaction(async (tx) => {
-        await tx.query(
-          'insert into plain_charges select c.* from charges c join plain_batches b on b.id = c.id where b.batch = $1',
-          [batch],
-        )
-        await tx.query(
-          `insert into plain_entries (transaction_id, idempotency_key, kind, account_id, amount_micros, currency, reference, occurred_at, created_at)
-           select e.transaction_id, e.idempotency_key, e.kind, e.account_id, e.amount_micros, e.currency, e.reference, e.occurred_at, e.created_at
-           from ledger_entries e join plain_batches b on b.id = e.transaction_id where b.batch = $1`,
-          [batch],
-        )
-      })
-    }
+    .flat()
+    .map(recordOf)
+  for (let start = 0; start < records.length; start += 10_000) {
+    await log.append(TOPICS.interactions, records.slice(start, start + 10_000))
+  }
+}
+
+/** Seconds from the start of a billing consumer to the commit of the last record of the log. */
+async function billRound(): Promise<number> {
+  const { postgres } = billed
+  const [range] = await log.ranges(TOPICS.interactions)
+  const billing = createBilling({
+    log,
+    postgres,
+    tokenKeys: TOKEN_KEYS,
+    clock: systemClock,
+    ids: createIdSource(),
+    logger: silentLogger(),
+    registry,
   })
+  const took = await seconds(async () => {
+    await billing.start()
+    await until(async () => {
+      const { rows } = await postgres.query<{ next: bigint }>(
+        'select next_offset as next from consumer_offsets',
+      )
+      return rows[0]?.next === range!.end
+    }, 5)
+  })
+  await billing.stop()
+  return took
 }

@@ -21,10 +21,10 @@ export function seenAndClicked(
     listingId: `L${index % (merchants * 10)}`,
     priceMicros: 100_000n,
   })
-  return [
-    interactionOf(ids('interaction'), 'impression', atMs, token),
-    interactionOf(ids('interaction'), 'click', atMs + CLICK_DELAY_MS, token),
-  ]
+  const impression = interactionOf(ids('interaction'), 'impression', atMs, token)
+  const click = interactionOf(ids('interaction'), 'click', atMs + CLICK_DELAY_MS, token)
+  // One slot has one token: pixel and link of a page carry the same.
+  return [impression, { ...click, data: { ...click.data, token: impression.data.token } }]
 }
 
 export const recordOf = (event: InteractionEvent): NewRecord => ({

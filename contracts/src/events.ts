@@ -221,6 +221,24 @@ export type ChargeData = z.infer<typeof chargeData>
 export const chargeEvent = envelope('charge', chargeData)
 export type ChargeEvent = z.infer<typeof chargeEvent>
 
+/**
+ * Valid interactions that cost nothing under their pricing (a cpc impression, a cpm click), as billing judged them, many in one event.
+ * Together with the `charge` events they are the verdicts of all sponsored interactions, one each.
+ */
+export const verdictsData = z.looseObject({
+  campaigns: z.array(
+    z.looseObject({
+      merchantId: z.string(),
+      campaignId: z.string(),
+      /** Id, type and instant (milliseconds since the epoch) of each interaction. */
+      interactions: z.array(z.tuple([z.string(), z.enum(INTERACTION_TYPES), z.int()])).min(1),
+    }),
+  ),
+})
+export type VerdictsData = z.infer<typeof verdictsData>
+export const verdictsEvent = envelope('verdicts', verdictsData)
+export type VerdictsEvent = z.infer<typeof verdictsEvent>
+
 /** Why charges are given back. */
 export const CLAWBACK_REASONS = ['bot', 'fraud', 'data_center', 'repeat', 'other'] as const
 export type ClawbackReason = (typeof CLAWBACK_REASONS)[number]
@@ -240,7 +258,7 @@ export const clawbackEvent = envelope('clawback', clawbackData)
 export type ClawbackEvent = z.infer<typeof clawbackEvent>
 
 /** The charges topic: verdicts of billing, and charges given back. */
-export const billingEvent = z.discriminatedUnion('type', [chargeEvent, clawbackEvent])
+export const billingEvent = z.discriminatedUnion('type', [chargeEvent, verdictsEvent, clawbackEvent])
 export type BillingEvent = z.infer<typeof billingEvent>
 
 export const apiKeyState = z.looseObject({

@@ -46,8 +46,12 @@ it('takes a click from the log to wallet, ledger, ClickHouse and the view of bud
     })
     const pipeline = createProcess({ components, logger: silentLogger() })
     await pipeline.start()
-    const token = slotToken({ auctionId: 'a1', issuedAtMs: clock() })
-    const events = (['impression', 'click'] as const).map((type) => interactionOf(type, type, clock(), token))
+    const nowMs = clock()
+    const token = slotToken({ auctionId: 'a1', issuedAtMs: nowMs - 2_000 })
+    const events = [
+      interactionOf('impression', 'impression', nowMs - 1_000, token),
+      interactionOf('click', 'click', nowMs, token),
+    ]
     await log.append(TOPICS.interactions, events.map(recordOf))
     await waitUntilSettled({ postgres, log }, 30_000)
     await until(

@@ -243,6 +243,69 @@ describe('POST /v1/events', () => {
     const ids = (await recorded()).map(({ id }) => id).filter((id) => id.endsWith(':r'))
     expect(ids.sort()).toEqual(['key_e2:r', 'key_e:r'])
   })
+  it('an id stands for what it first came with: other content is a conflict, in one call and later', async () => {
+    const [slot] = await slotsOf()
+    const { token } = slot!
+    const first = event(token, { id: 'said', customer: { id: 'c', consent: true } })
+    const other = { ...first, type: 'click' }
+    const conflictAt = (index: number) => ({
+      index,
+      code: 'event_conflict',
+      path: `/events/${index}/id`,
+      message: 'was used for an event with other content, which stays as it is',
+    })
+    expect((await send([first, other, { ...first }])).json()).toEqual({
+      accepted: 1,
+      duplicates: 1,
+      rejected: [conflictAt(1)],
+    })
+    const sameTime = first.occurredAt.replace('Z', '+00:00')
+    const reordered = { customer: { consent: true, id: 'c' }, ...first, occurredAt: sameTime }
+    expect((await send([other, { ...first, id: 'new' }])).json()).toEqual({
+      accepted: 1,
+      duplicates: 0,
+      rejected: [conflictAt(0)],
+    })
+    expect((await send([reordered])).json()).toEqual({ accepted: 0, duplicates: 1, rejected: [] })
+    for (const changed of [
+      { occurredAt: new Date(ads.now - 1).toISOString() },
+      { customer: { id: 'd', consent: true } },
+      { customer: { id: 'c' } },
+      { client: { userAgent: 'x' } },
+      { token: (await slotsOf())[0]!.token },
+    ]) {
+      expect((await send([{ ...first, ...changed }])).json().rejected).toEqual([conflictAt(0)])
+    }
+    const said = (await recorded()).filter(({ id }) => id === 'key_e:said')
+    expect(said.map(({ type }) => type)).toEqual(['impression'])
+  })
+  it('lets exactly one of two contents of an id win when both come at once', async () => {
+    const [slot] = await slotsOf()
+    const both = [0, 1].map((n) => event(slot!.token, { id: 'race', customer: { id: `c-${n}` } }))
+    const answers = await Promise.all(both.map(async (one) => (await send([one])).json()))
+    expect(answers.map(({ accepted }) => accepted).sort()).toEqual([0, 1])
+    expect(answers.flatMap(({ rejected }) => rejected.map((r: { code: string }) => r.code))).toEqual([
+      'event_conflict',
+    ])
+  })
+  it('gives an id to other content a minute after a call that could not be kept', async () => {
+    const [slot] = await slotsOf()
+    sink.broken = true
+    expect((await send([event(slot!.token, { id: 'lost' })])).statusCode).toBe(503)
+    sink.broken = false
+    const other = event(slot!.token, { id: 'lost', type: 'click' })
+    expect((await send([other])).json().rejected).toMatchObject([{ code: 'event_conflict' }])
+    ads.now += 61_000
+    expect((await send([other])).json().accepted).toBe(1)
+    ads.now -= 61_000
+  })
+  it('takes clocks that are five minutes ahead, and none further', async () => {
+    const [slot] = await slotsOf()
+    const ahead = (id: string, ms: number) =>
+      event(slot!.token, { id, occurredAt: new Date(ads.now + ms).toISOString() })
+    const answer = (await send([ahead('ahead', 300_000), ahead('too far', 300_001)])).json()
+    expect(answer).toMatchObject({ accepted: 1, rejected: [{ index: 1, code: 'occurred_at_invalid' }] })
+  })
   it('keeps ids of 128 characters apart and within 128 characters', async () => {
     const [slot] = await slotsOf()
     const long = 'x'.repeat(127)

@@ -155,7 +155,7 @@ export async function startAdServer(over: Partial<AdServerDeps> = {}): Promise<A
   const clockHolder = { now: NOW_MS }
   const log = createEmbeddedLog({ dir: join(dataDir, 'log'), clock: () => clockHolder.now })
   await log.ensureTopics(TOPIC_SPECS)
-  const state = createMemoryStateStore({ clock: () => clockHolder.now })
+  const state = over.state ?? createMemoryStateStore({ clock: () => clockHolder.now })
   const harness = await startOn({ dataDir, clockHolder, log, state, over })
   await harness.publishBudgets()
   await harness.change(

@@ -6,6 +6,7 @@ import {
   type SlotToken,
 } from '@endcap/contracts'
 import type { NewRecord } from '@endcap/platform/event-log'
+import type { Sender } from './suspect.js'
 
 export interface Observed {
   readonly id: string
@@ -26,11 +27,17 @@ export interface Observed {
 const USER_AGENT_CHARACTERS = 512
 const BROKEN_PAIRS = /\p{Cs}/gu
 
+/** An interaction as it came in: its event, and who sent it. */
+export interface Arrival {
+  readonly event: InteractionEvent
+  readonly sender: Sender
+}
+
 /**
- * The event of one interaction. People are remembered by keyed hashes only: the customer that the interaction or else the token
+ * The event of one interaction, not yet looked at for what makes it suspicious. People are remembered by keyed hashes only: the customer that the interaction or else the token
  * names, and the address. Nothing of either is kept for someone who refused (`consent: false`, at the time of the request or now).
  */
-export function interactionOf(observed: Observed, identityKey: Buffer): InteractionEvent {
+export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
   const { token, customer } = observed
   const refused = token.anonymous === true || customer?.consent === false
   const customerHash =
@@ -41,7 +48,7 @@ export function interactionOf(observed: Observed, identityKey: Buffer): Interact
   // Consent that came with the token is for whom the token was made.
   const consented =
     customer?.consent === true || (token.consented === true && customerHash === (token.customerHash ?? ''))
-  return {
+  const event: InteractionEvent = {
     id: observed.id,
     type: observed.type,
     schema: EVENT_SCHEMA,
@@ -71,6 +78,15 @@ export function interactionOf(observed: Observed, identityKey: Buffer): Interact
         ...(observed.prefetch ? { prefetch: true } : {}),
       },
       suspicions: [],
+    },
+  }
+  return {
+    event,
+    sender: {
+      userAgent: observed.userAgent ?? '',
+      address: observed.address ?? '',
+      addressHash,
+      prefetch: observed.prefetch ?? false,
     },
   }
 }

@@ -13,13 +13,15 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { AdIndex } from '../index/ad-index.js'
 import type { FrequencyCaps } from '../serve/frequency-caps.js'
-import { interactionOf, recordOf } from './interaction.js'
+import { type Arrival, arrivalOf, recordOf } from './interaction.js'
+import type { createSuspect } from './suspect.js'
 
 export interface TrackDeps {
   readonly index: AdIndex
   readonly sealer: TokenSealer
   readonly sink: EventSink
   readonly caps: FrequencyCaps
+  readonly suspect: ReturnType<typeof createSuspect>
   readonly identityKey: Buffer
   readonly clock: Clock
   readonly ids: IdSource
@@ -41,7 +43,7 @@ export interface Track {
    */
   browser(type: InteractionType, sealed: string, token: SlotToken, visit: BrowserVisit): Promise<void>
   /** Records events that a shop's server reported. @throws when they cannot be kept; then none is accepted */
-  reported(events: readonly InteractionEvent[]): Promise<void>
+  reported(arrivals: readonly Arrival[]): Promise<void>
 }
 
 /** Where interactions become events: durable in the log before anybody is told that they were taken. */
@@ -62,6 +64,19 @@ export function createTrack(deps: TrackDeps): Track {
     labelNames: ['type'],
   })
 
+  const suspicious = counterOf(deps.registry, {
+    name: 'endcap_interactions_suspicious_total',
+    help: 'Interactions by the first thing that made them suspicious where they came in',
+    labelNames: ['type', 'suspicion'],
+  })
+
+  async function stamp({ event, sender }: Arrival): Promise<InteractionEvent> {
+    const stamped = await deps.suspect(event, sender)
+    const [suspicion] = stamped.data.suspicions
+    if (suspicion) suspicious.inc({ type: event.type, suspicion })
+    return stamped
+  }
+
   async function browser(
     type: InteractionType,
     sealed: string,
@@ -73,7 +88,7 @@ export function createTrack(deps: TrackDeps): Track {
       expired.inc({ type })
       return
     }
-    const event = interactionOf(
+    const arrival = arrivalOf(
       {
         id: deps.ids('interaction'),
         type,
@@ -86,6 +101,7 @@ export function createTrack(deps: TrackDeps): Track {
       },
       deps.identityKey,
     )
+    const event = await stamp(arrival)
     try {
       await deps.sink.append(TOPICS.interactions, [recordOf(event)], 'synced')
     } catch (error) {
@@ -97,7 +113,8 @@ export function createTrack(deps: TrackDeps): Track {
     await countForCaps([event])
   }
 
-  async function reported(events: readonly InteractionEvent[]): Promise<void> {
+  async function reported(arrivals: readonly Arrival[]): Promise<void> {
+    const events = await Promise.all(arrivals.map(stamp))
     await deps.sink.append(TOPICS.interactions, events.map(recordOf), 'synced')
     for (const { type } of events) recorded.inc({ type, channel: 'api' })
     await countForCaps(events)

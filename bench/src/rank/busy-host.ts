@@ -164,7 +164,7 @@ async function makeHistory(client: Client, market: BenchMarket, pages: number): 
         fresh.push(...slots.map(({ token }) => token))
         return
       }
-      const now = systemClock()
+      const now = systemClock() - CLICK_DELAY_MS
       const seen = slots.map(({ token }) => eventOf(ids('interaction'), 'impression', now, token))
       const clicked = slots
         .filter((_, position) => (index + position * position) % Math.round(1 / CLICK_RATE) === 0)
@@ -180,9 +180,14 @@ const eventOf = (id: string, type: 'impression' | 'click', atMs: number, token: 
   type,
   occurredAt: new Date(atMs).toISOString(),
   token,
-  customer: { id: 'someone' },
-  client: { address: '203.0.113.7', userAgent: 'Mozilla/5.0' },
+  // Somebody else each time: a shopper who clicks all the time is not billed.
+  customer: { id },
+  client: { address: addressOf(id), userAgent: USER_AGENT },
 })
+const addressOf = (id: string): string =>
+  `2001:db8:${[...id.slice(-24).matchAll(/.{4}/g)].map(([group]) => group).join(':')}`
+const USER_AGENT =
+  'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 
 interface Done {
   events: number

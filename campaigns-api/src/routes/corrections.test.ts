@@ -3,7 +3,7 @@ import { ledgerSums, walletsThatDisagree } from '@endcap/platform/postgres'
 import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../testing/harness.js'
-import { bookCharges, type TestCharge, waitingBillingEvents } from '../testing/made-charges.js'
+import { bookCharges, type TestCharge, waitingClawbacks } from '../testing/made-charges.js'
 import { interaction, store } from '../testing/report-events.js'
 
 let stored: TestClickHouse
@@ -208,7 +208,7 @@ describe('POST /v1/clawbacks', () => {
     )
   /** Brings what waits for the charges topic into the report store. */
   const relay = async () => {
-    await store(stored.clickhouse, await waitingBillingEvents(api.postgres))
+    await store(stored.clickhouse, await waitingClawbacks(api.postgres))
     await api.postgres.query('delete from outbox')
   }
 
@@ -312,7 +312,7 @@ describe('POST /v1/clawbacks', () => {
     expect(answers.reduce((sum, { body }) => sum + body.charges, 0)).toBe(27)
     expect(answers.reduce((sum, { body }) => sum + body.alreadyClawedBack, 0)).toBe(8 * 20 - 27)
     expect(await balanceOf(merchantId)).toBe('99.25')
-    expect((await waitingBillingEvents(api.postgres)).length).toBe(27)
+    expect((await waitingClawbacks(api.postgres)).length).toBe(27)
     await relay()
     expect(await report(merchantId)).toMatchObject([{ clicks: 30, invalidClicks: 27, spend: '0.75' }])
     await expectBooksToAgree()

@@ -1,4 +1,4 @@
-import { type BillingEvent, billingEvent, budgetDay, TOPICS } from '@endcap/contracts'
+import { budgetDay, type ChargeEvent, type ClawbackEvent, clawbackEvent, TOPICS } from '@endcap/contracts'
 import { type Postgres, postLedger } from '@endcap/platform/postgres'
 import { charge } from './report-events.js'
 
@@ -21,8 +21,8 @@ export interface TestCharge {
 export async function bookCharges(
   postgres: Postgres,
   charges: readonly TestCharge[],
-): Promise<readonly BillingEvent[]> {
-  const events: BillingEvent[] = []
+): Promise<readonly ChargeEvent[]> {
+  const events: ChargeEvent[] = []
   for (const each of charges) {
     const { merchantId, campaignId, micros, currency = 'EUR' } = each
     const id = `chg_${(++last).toString().padStart(8, '0')}`
@@ -87,11 +87,11 @@ export async function bookCharges(
   return events
 }
 
-/** What waits in the outbox for the charges topic, oldest first. */
-export async function waitingBillingEvents(postgres: Postgres): Promise<readonly BillingEvent[]> {
+/** The clawbacks that wait in the outbox, oldest first. */
+export async function waitingClawbacks(postgres: Postgres): Promise<readonly ClawbackEvent[]> {
   const { rows } = await postgres.query<{ value: string }>(
     'select value from outbox where topic = $1 order by id',
     [TOPICS.charges],
   )
-  return rows.map(({ value }) => billingEvent.parse(JSON.parse(value)))
+  return rows.map(({ value }) => clawbackEvent.parse(JSON.parse(value)))
 }

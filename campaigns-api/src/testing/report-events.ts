@@ -1,8 +1,8 @@
 import {
   type AuctionEvent,
   auctionEvent,
-  type BillingEvent,
   type ChargeEvent,
+  type ClawbackEvent,
   chargeEvent,
   EVENT_SCHEMA,
   type InteractionEvent,
@@ -183,14 +183,14 @@ export const auction = (
 /** Stores events as ingest does. */
 export async function store(
   clickhouse: ClickHouse,
-  events: readonly (AuctionEvent | InteractionEvent | BillingEvent | OrderEvent)[],
+  events: readonly (AuctionEvent | InteractionEvent | ChargeEvent | ClawbackEvent | OrderEvent)[],
 ): Promise<void> {
   const batch = nextId()
   const stored = <E>(event: E) => ({ event, batch })
   const options = { token: batch }
   const interactions = events.filter((event): event is InteractionEvent => 'channel' in event.data)
   const charges = events.filter(
-    (event): event is BillingEvent => event.type === 'charge' || event.type === 'clawback',
+    (event): event is ChargeEvent | ClawbackEvent => event.type === 'charge' || event.type === 'clawback',
   )
   const orders = events.filter((event): event is OrderEvent => event.type === 'order')
   const auctions = events.filter((event): event is AuctionEvent => event.type === 'auction')

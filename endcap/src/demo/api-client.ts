@@ -35,7 +35,7 @@ export interface ApiClient {
     headers?: Record<string, string>,
   ): Promise<T>
   /** Opens an address that Endcap printed (pixel, click) as a browser does, without following redirects. */
-  open(url: string, headers?: Record<string, string>): Promise<ApiAnswer<string>>
+  open(url: string, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer<string>>
   close(): Promise<void>
 }
 

@@ -40,7 +40,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const dataDir = freshDataDir(options.dataDir ?? process.env.ENDCAP_DATA_DIR)
   const config = loadConfig(
     ['all'],
-    { ENDCAP_LOG_LEVEL: 'warn', ...process.env },
+    {
+      ENDCAP_LOG_LEVEL: 'warn',
+      // The demo squeezes days into a minute: a shopper searches again after seconds. Its shoppers' addresses come with their requests.
+      ENDCAP_CLICK_LIMITS: '60/1m',
+      ENDCAP_TRUSTED_PROXIES: '127.0.0.1,::1',
+      ...process.env,
+    },
     { ENDCAP_DATA_DIR: dataDir, ENDCAP_PORT: String(options.port ?? (options.exit ? 0 : 8080)) },
   )
   const logger = createLogger({ level: config.logLevel, service: 'demo' })

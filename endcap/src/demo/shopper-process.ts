@@ -36,15 +36,24 @@ export function runShopperProcess(options: ShopperOptions): Promise<void> {
     const total = emptyTally()
     let next = request.from
     let done = 0
+    const visits: Promise<void>[] = []
+    async function visit(clickAndBuy: () => Promise<void>, tally: Tally) {
+      await clickAndBuy()
+      addTally(total, tally)
+      if (++done % PROGRESS_EVERY === 0) tell({ kind: 'progress', done, total: request.to - request.from })
+    }
     async function shopper() {
       while (next < request.to) {
         const tally = emptyTally()
-        await shop.search(options.seed, next++, tally)
-        addTally(total, tally)
-        if (++done % PROGRESS_EVERY === 0) tell({ kind: 'progress', done, total: request.to - request.from })
+        const clickAndBuy = await shop.search(options.seed, next++, tally)
+        // While one looks at a page, the next one searches.
+        const visited = visit(clickAndBuy, tally)
+        visited.catch(() => {})
+        visits.push(visited)
       }
     }
     await Promise.all(Array.from({ length: request.concurrency }, shopper))
+    await Promise.all(visits)
     return total
   }
 

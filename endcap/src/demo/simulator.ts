@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RankAnswer, RankSlot } from '@endcap/contracts'
 import { type ApiClient, ApiError } from './api-client.js'
 import { type DemoListing, type DemoMarketplace, drawQuery } from './catalog.js'
@@ -11,6 +12,8 @@ const ORGANIC_RESULTS = 60
 const SHOPPERS = 2_000
 const DEVICES = ['mobile', 'mobile', 'desktop', 'tablet'] as const
 const LISTINGS_A_CALL = 500
+/** Nobody clicks what they have not looked at: a click within 100 ms of its impression is not billed. */
+const LOOKS_MS = 120
 const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 
@@ -113,6 +116,9 @@ export async function setUpMarketplace(
   return { merchantIds, depositedMicrosText: marketplace.merchants.map((merchant) => merchant.deposit) }
 }
 
+/** Another shopper's address for each of many searches, out of a network that is kept for tests of this kind (RFC 2544). */
+const addressOf = (index: number): string => `198.18.${(index >> 8) & 0xff}.${index & 0xff}`
+
 /** Sends one search after the other, with the shopper's eyes, clicks and orders that follow. */
 export function createShop(
   api: ApiClient,
@@ -122,12 +128,16 @@ export function createShop(
   const engine = createSearchEngine(marketplace)
   const listings = new Map(marketplace.listings.map((listing) => [listing.id, listing]))
 
-  /** Search number `index`: what happens in it depends on the seed and the index only, and on what was served. */
-  async function search(seed: number, index: number, tally: Tally): Promise<void> {
+  /**
+   * Search number `index`: what happens in it depends on the seed and the index only, and on what was served. Ends when the page was seen,
+   * and gives what the shopper does then: the clicks and orders.
+   */
+  async function search(seed: number, index: number, tally: Tally): Promise<() => Promise<void>> {
     const random = createRandom(seed * 1_000_003 + index)
     const query = drawQuery(random, marketplace)
     const shopper = `shopper-${Math.floor(random() * SHOPPERS)}`
     const customer = { id: shopper, sessionId: `${shopper}-${options.runId}`, consent: true }
+    const browser = { 'user-agent': USER_AGENT, 'x-forwarded-for': addressOf(index) }
     const startedAt = performance.now()
     const page = await api.expect<RankAnswer>(200, 'POST', '/v1/rank', {
       placement: 'search',
@@ -155,31 +165,41 @@ export function createShop(
       visit.seen.map((position) => slotAt.get(position)!),
       `${options.runId}-${index}`,
       customer,
+      browser,
       tally,
     )
-    for (const position of visit.clicked) {
-      await click(slotAt.get(position)!, tally, customer, `${options.runId}-${index}`)
-      if (visit.bought.includes(position)) {
-        await buy(
-          random,
-          shopper,
-          listings.get(slotAt.get(position)!.listingId)!,
-          `${options.runId}-${index}-${position}`,
-          tally,
-        )
+    return async () => {
+      if (visit.clicked.some((position) => slotAt.get(position)!.sponsored)) await delay(LOOKS_MS)
+      for (const position of visit.clicked) {
+        await click(slotAt.get(position)!, tally, customer, browser, `${options.runId}-${index}`)
+        if (visit.bought.includes(position)) {
+          await buy(
+            random,
+            shopper,
+            listings.get(slotAt.get(position)!.listingId)!,
+            `${options.runId}-${index}-${position}`,
+            tally,
+          )
+        }
       }
     }
   }
 
   /** Sponsored slots load their pixel; the shop's server reports the organic ones in one batch. */
-  async function see(slots: readonly RankSlot[], batchId: string, customer: object, tally: Tally) {
+  async function see(
+    slots: readonly RankSlot[],
+    batchId: string,
+    customer: object,
+    browser: Readonly<Record<string, string>>,
+    tally: Tally,
+  ) {
     const organic: RankSlot[] = []
     for (const slot of slots) {
       if (!slot.sponsored) {
         organic.push(slot)
         continue
       }
-      const answer = await api.open(slot.impressionUrl, { 'user-agent': USER_AGENT })
+      const answer = await api.open(slot.impressionUrl, browser)
       if (answer.status !== 200) throw new ApiError(answer.status, `the pixel answered ${answer.status}`)
       tally.impressions++
       tally.eventsAccepted++
@@ -216,9 +236,15 @@ export function createShop(
     tally.eventsAccepted += answer.accepted
   }
 
-  async function click(slot: RankSlot, tally: Tally, customer: object, batchId: string) {
+  async function click(
+    slot: RankSlot,
+    tally: Tally,
+    customer: object,
+    browser: Readonly<Record<string, string>>,
+    batchId: string,
+  ) {
     if (slot.sponsored) {
-      const answer = await api.open(slot.clickUrl, { 'user-agent': USER_AGENT })
+      const answer = await api.open(slot.clickUrl, browser)
       const expected = `${options.shopUrl}/p/${slot.listingId}`
       if (answer.status !== 302 || answer.headers.location !== expected) {
         throw new ApiError(

@@ -121,7 +121,13 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
   const registry = createMetrics({ service: config.roles.join(',') })
   const shared = { ...ports, ...secrets, clock, ids, randomBytes, random: Math.random, logger, registry }
   const adServer = services.includes('ad-server')
-    ? createAdServer({ ...shared, publicUrl, dataDir })
+    ? createAdServer({
+        ...shared,
+        publicUrl,
+        dataDir,
+        clickLimits: config.clickLimits,
+        dataCenterRanges: config.dataCenterRanges,
+      })
     : undefined
   const hostedServices: Service[] = services.map((name) => {
     if (name === 'ad-server') return adServer!

@@ -29,6 +29,8 @@ const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 const RETRY_PAUSE_MS = 50
 const DEPOSIT_PAUSE_MS = 100
+/** Longer than the 100 ms within which a click is taken for a machine's. */
+const LOOKS_MS = 110
 /** Between the visits of a worker: processes that come back want the processor too. */
 const THINK_MS = 25
 
@@ -142,13 +144,13 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
     throw new Error(`${path} was never answered with ${expected.join(' or ')}`)
   }
 
-  async function track(url: string, expected: number) {
+  async function track(url: string, expected: number, address: string) {
     trackedAtMost++
     const moved = new URL(url)
     const answer = await attempt(() =>
       fetch(`${targets.adServer()}${moved.pathname}`, {
         redirect: 'manual',
-        headers: { 'user-agent': USER_AGENT },
+        headers: { 'user-agent': USER_AGENT, 'x-forwarded-for': address },
       }),
     )
     if (!answer) return false
@@ -207,11 +209,14 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
         throw new Error(`events: ${JSON.stringify(told)}`)
       for (const id of ids) acceptedEvents.add(id!)
     }
+    const address = addressOf(random)
     for (const slot of page.slots) {
       if (!isSponsored(slot)) continue
       sponsored++
-      if (!(await track(slot.impressionUrl, 200))) continue
-      if (random() < 0.5 && (await track(slot.clickUrl, 302)) && random() < 0.3) {
+      if (!(await track(slot.impressionUrl, 200, address))) continue
+      if (random() >= 0.5) continue
+      await new Promise((wake) => setTimeout(wake, LOOKS_MS))
+      if ((await track(slot.clickUrl, 302, address)) && random() < 0.3) {
         await insist(
           targets.orders,
           '/v1/orders',
@@ -278,6 +283,12 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
       return { acceptedAuctions, acceptedEvents, acceptedOrders, acceptedDeposits, tracked, trackedAtMost }
     },
   }
+}
+
+/** One of 131,072 addresses that are kept for tests of this kind (RFC 2544). */
+const addressOf = (random: () => number): string => {
+  const number = Math.floor(random() * 2 ** 17)
+  return `198.${18 + (number >> 16)}.${(number >> 8) & 0xff}.${number & 0xff}`
 }
 
 const isSponsored = (slot: RankSlot): slot is Extract<RankSlot, { sponsored: true }> => slot.sponsored

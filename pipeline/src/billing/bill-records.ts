@@ -11,10 +11,11 @@ import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import {
   advanceOffset,
   appendToOutbox,
+  type ConsumerProgress,
   ensureAccounts,
   type Postgres,
   postLedger,
-  readOffset,
+  readProgress,
   StaleOffsetError,
   type Transaction,
   walletBalances,
@@ -22,7 +23,9 @@ import {
 import { appendDeadLetters } from '../dead-letters/dead-letter.js'
 import { chargeEventOf } from './charge-event.js'
 import { decideCharges } from './domain/decide-charges.js'
+import { periodsOf } from './domain/spend.js'
 import type { BillableInteraction, BillingState, Decision, Unplaced } from './domain/types.js'
+import { arrivalOf } from './domain/validity.js'
 import { readInteraction } from './read-interaction.js'
 import {
   type ChargeRow,
@@ -34,6 +37,8 @@ import {
   writeCounters,
   writeSlots,
 } from './store/billing-store.js'
+import { addWaitingClicks, removeWaitingClicks, waitingClicks } from './store/waiting-clicks.js'
+import { verdictsEventsOf } from './verdicts-event.js'
 
 /** The name under which billing keeps its offsets. */
 export const BILLING_CONSUMER = 'billing'
@@ -58,6 +63,8 @@ export interface Billed {
   readonly records: number
   readonly malformed: number
   readonly verdicts: Decision['verdicts']
+  readonly free: Decision['free']
+  readonly waits: Decision['waits']
   readonly unplaced: readonly Unplaced[]
 }
 
@@ -76,7 +83,8 @@ export function createBillRecords(deps: BillRecordsDeps) {
     const where = { consumer: BILLING_CONSUMER, topic, partition }
     const billed: Billed[] = []
     for (let races = 0; ; races++) {
-      const stored = await readOffset(postgres, where)
+      const progress = await readProgress(postgres, where)
+      const stored = progress?.next
       const due =
         stored === undefined ? batch.records : batch.records.filter((record) => record.offset >= stored)
       const first = due[0]
@@ -85,10 +93,11 @@ export function createBillRecords(deps: BillRecordsDeps) {
         if (stored !== undefined && stored < first.offset) {
           // The database is behind the log's reader, as after a restore: what lies between has not been billed.
           for await (const missed of log.read(topic, partition, stored, first.offset)) {
-            billed.push(await billOnce(topic, partition, await readOffset(postgres, where), missed))
+            billed.push(await billOnce(topic, partition, await readProgress(postgres, where), missed))
           }
         }
-        billed.push(await billOnce(topic, partition, await readOffset(postgres, where), due))
+        const from = stored === first.offset ? progress : await readProgress(postgres, where)
+        billed.push(await billOnce(topic, partition, from, due))
         return billed
       } catch (error) {
         if (!(error instanceof StaleOffsetError) || races >= MAX_OFFSET_RACES) throw error
@@ -99,7 +108,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
   async function billOnce(
     topic: Topic,
     partition: number,
-    from: bigint | undefined,
+    from: ConsumerProgress | undefined,
     records: readonly LogRecord[],
   ): Promise<Billed> {
     const read = records.map((record) => ({ record, what: readInteraction(record, tokens) }))
@@ -108,6 +117,12 @@ export function createBillRecords(deps: BillRecordsDeps) {
     const interactions = [...recordOf.keys()]
     const now = new Date(clock())
     const to = records.at(-1)!.offset + 1n
+    const startMs = from?.watermark?.getTime() ?? 0
+    const watermarkMs = interactions.reduce(
+      (latest, { receivedAtMs, offer }) =>
+        offer ? Math.max(latest, arrivalOf(receivedAtMs, offer)) : latest,
+      startMs,
+    )
 
     const deadLetterOf = ({ interaction, reason }: Unplaced) => ({
       topic,
@@ -120,11 +135,20 @@ export function createBillRecords(deps: BillRecordsDeps) {
 
     const decision = await postgres.transaction(async (tx) => {
       // First of all: holds the partition's row until the end, and fails at once for a consumer that was overtaken.
-      await advanceOffset(tx, { consumer: BILLING_CONSUMER, topic, partition, from, to, now })
+      await advanceOffset(tx, {
+        consumer: BILLING_CONSUMER,
+        topic,
+        partition,
+        from: from?.next,
+        to,
+        now,
+        watermark: new Date(watermarkMs),
+      })
       if (interactions.length === 0) return NOTHING
-      const state = await loadState(tx, interactions, now)
+      const waiting = await waitingClicks(tx, partition, interactions, watermarkMs)
+      const state = { ...(await loadState(tx, interactions, waiting, now)), watermarkMs: startMs, waiting }
       const decided = decideCharges(state, interactions)
-      await writeDecision(tx, decided, now)
+      await writeDecision(tx, partition, decided, now)
       // Before the commit: kept twice after a crash, which their origin shows, but never lost.
       await appendDeadLetters(log, decided.unplaced.map(deadLetterOf), now.getTime())
       return decided
@@ -133,13 +157,22 @@ export function createBillRecords(deps: BillRecordsDeps) {
       records: records.length,
       malformed: read.filter(({ what }) => what.kind === 'malformed').length,
       verdicts: decision.verdicts,
+      free: decision.free,
+      waits: decision.waits,
       unplaced: decision.unplaced,
     }
   }
 
-  async function writeDecision(tx: Transaction, decision: Decision, now: Date): Promise<void> {
+  async function writeDecision(
+    tx: Transaction,
+    partition: number,
+    decision: Decision,
+    now: Date,
+  ): Promise<void> {
     const charges: ChargeRow[] = decision.verdicts.map((verdict) => ({ chargeId: ids('charge'), verdict }))
     await writeSlots(tx, decision, now)
+    await removeWaitingClicks(tx, decision.waited)
+    await addWaitingClicks(tx, partition, decision.waits)
     await writeCharges(tx, charges, now)
     await writeCounters(tx, decision.counters, now)
     await postLedger(
@@ -147,18 +180,22 @@ export function createBillRecords(deps: BillRecordsDeps) {
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
     )
-    await appendToOutbox(
-      tx,
-      TOPICS.charges,
-      charges.map((charge) => ({
+    await appendToOutbox(tx, TOPICS.charges, [
+      ...charges.map((charge) => ({
         key: charge.verdict.interaction.slot.merchantId,
         make: () => chargeEventOf(charge, now),
       })),
-    )
+      ...verdictsEventsOf(decision.free, ids, now).map((event) => ({ key: event.key, make: () => event })),
+    ])
   }
 }
 
-const NOTHING: Pick<Decision, 'verdicts' | 'unplaced'> = { verdicts: [], unplaced: [] }
+const NOTHING: Pick<Decision, 'verdicts' | 'free' | 'waits' | 'unplaced'> = {
+  verdicts: [],
+  free: [],
+  waits: [],
+  unplaced: [],
+}
 
 /**
  * What the decision depends on, with wallets and then counters locked, each in one order. A merchant's wallet is locked even
@@ -167,9 +204,11 @@ const NOTHING: Pick<Decision, 'verdicts' | 'unplaced'> = { verdicts: [], unplace
 async function loadState(
   tx: Transaction,
   interactions: readonly BillableInteraction[],
+  waiting: BillingState['waiting'],
   now: Date,
-): Promise<BillingState> {
-  const campaigns = await campaignLimits(tx, [...new Set(interactions.map(({ slot }) => slot.campaignId))])
+): Promise<Omit<BillingState, 'watermarkMs' | 'waiting'>> {
+  const concerned = [...interactions, ...waiting.map(({ interaction }) => interaction)]
+  const campaigns = await campaignLimits(tx, [...new Set(concerned.map(({ slot }) => slot.campaignId))])
   const merchants = new Map([...campaigns.values()].map(({ merchantId, currency }) => [merchantId, currency]))
   await ensureAccounts(
     tx,
@@ -179,7 +218,7 @@ async function loadState(
   const balances = await walletBalances(tx, [...merchants.keys()], { forUpdate: true })
   const days = new Set<string>()
   const zones = new Set([...campaigns.values()].map(({ timeZone }) => timeZone))
-  const hours = new Set(interactions.map(({ occurredAtMs }) => Math.floor(occurredAtMs / HOUR_MS)))
+  const hours = new Set(concerned.map(({ occurredAtMs }) => Math.floor(occurredAtMs / HOUR_MS)))
   for (const timeZone of zones) {
     for (const hour of hours) {
       // A zone's day may begin within an hour: both of its ends are asked.
@@ -195,7 +234,7 @@ async function loadState(
     slots: await slotStates(tx, interactions),
     campaigns,
     wallets: new Map([...balances].map(([merchantId, { balanceMicros }]) => [merchantId, balanceMicros])),
-    counters: await lockCounters(tx, [...campaigns.keys()], [...days]),
+    counters: await lockCounters(tx, [...campaigns.keys()], [...new Set([...days].flatMap(periodsOf))]),
   }
 }
 const HOUR_MS = 3_600_000

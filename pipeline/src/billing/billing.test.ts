@@ -88,8 +88,8 @@ const billing = (use?: Postgres) =>
 const impressionAndClick = (slot: string, parts: Partial<Parameters<typeof slotToken>[0]> = {}) => {
   const token = slotToken({ auctionId: slot, issuedAtMs: NOON, ...parts })
   return [
-    interactionOf(`i-${slot}`, 'impression', NOON + 1000, token),
-    interactionOf(`c-${slot}`, 'click', NOON + 2000, token),
+    interactionOf(`i-${slot}`, 'impression', token.issuedAtMs + 1000, token),
+    interactionOf(`c-${slot}`, 'click', token.issuedAtMs + 2000, token),
   ]
 }
 const recordsOf = (events: readonly InteractionEvent[], from = 0): LogRecord[] =>
@@ -147,20 +147,26 @@ async function expectBooksToAgree(): Promise<void> {
     revenue: string
     total: string
     days: string
+    weeks: string
+    months: string
     outbox: bigint
     rows: bigint
   }>(
     `select (select coalesce(sum(amount_micros), 0) from charges)::text as charged,
        (select coalesce(sum(amount_micros), 0) from ledger_entries where account_id like 'revenue:%')::text as revenue,
        (select coalesce(sum(spent_micros), 0) from spend_counters where period = 'total')::text as total,
-       (select coalesce(sum(spent_micros), 0) from spend_counters where period <> 'total')::text as days,
-       (select count(*) from outbox) as outbox, (select count(*) from charges) as rows`,
+       (select coalesce(sum(spent_micros), 0) from spend_counters where period like '____-%')::text as days,
+       (select coalesce(sum(spent_micros), 0) from spend_counters where period like 'week:%')::text as weeks,
+       (select coalesce(sum(spent_micros), 0) from spend_counters where period like 'month:%')::text as months,
+       (select count(*) from outbox where value like '%"type":"charge"%') as outbox, (select count(*) from charges) as rows`,
   )
-  const { charged, revenue, total, days, outbox, rows: chargeRows } = rows[0]!
-  expect({ revenue, total, days, outbox }).toEqual({
+  const { charged, revenue, total, days, weeks, months, outbox, rows: chargeRows } = rows[0]!
+  expect({ revenue, total, days, weeks, months, outbox }).toEqual({
     revenue: charged,
     total: charged,
     days: charged,
+    weeks: charged,
+    months: charged,
     outbox: chargeRows,
   })
 }
@@ -199,12 +205,20 @@ describe('billing', () => {
     const { rows } = await postgres.query<{ topic: string; key: string; value: string }>(
       'select topic, key, value from outbox',
     )
-    expect(rows).toHaveLength(1)
+    expect(rows).toHaveLength(2)
     expect(rows[0]).toMatchObject({ topic: TOPICS.charges, key: 'm1' })
     expect(JSON.parse(rows[0]!.value)).toMatchObject({
       type: 'charge',
       occurredAt: '2026-03-10T12:00:02.000Z',
       data: { interactionId: 'c-a1', amountMicros: '250000', outcome: 'charged', searchTerm: 'shoes' },
+    })
+    expect(JSON.parse(rows[1]!.value)).toMatchObject({
+      type: 'verdicts',
+      data: {
+        campaigns: [
+          { merchantId: 'm1', campaignId: 'c1', interactions: [['i-a1', 'impression', NOON + 1000]] },
+        ],
+      },
     })
     await expectBooksToAgree()
   })
@@ -267,6 +281,47 @@ describe('billing', () => {
     await Promise.all(workers.map((bill) => bill(batchOf(records))))
     expect(await charges()).toHaveLength(50)
     expect(await chargedMicros()).toBe(50n * 250_000n)
+    await expectBooksToAgree()
+  })
+
+  it('lets a zombie write nothing: it was overtaken while it was about to write, after a rebalance', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const records = recordsOf(
+      Array.from({ length: 20 }, (_, index) => impressionAndClick(`a${index}`)).flat(),
+    )
+    let stands = () => {}
+    let goOn = () => {}
+    const stopped = new Promise<void>((resolve) => {
+      stands = resolve
+    })
+    const told = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    let errors: unknown[] = []
+    // Stands still between reading its offset and its transaction, as a process does in a long pause.
+    const zombie: Postgres = {
+      ...postgres,
+      query: (text, values) => postgres.query(text, values),
+      transaction: async (work, options) => {
+        stands()
+        await told
+        return postgres.transaction(work, options).catch((error: unknown) => {
+          errors = [...errors, error]
+          throw error
+        })
+      },
+    }
+    let overtaken = false
+    const late = createBillRecords(deps(zombie))({ ...batchOf(records), isStale: () => overtaken })
+    await stopped
+    await createBillRecords(deps())(batchOf(records.slice(0, 10)))
+    overtaken = true
+    goOn()
+    expect(await late).toEqual([])
+    expect(errors).toEqual([expect.any(StaleOffsetError)])
+    expect((await charges()).map(({ id }) => id)).toEqual(['c-a0', 'c-a1', 'c-a2', 'c-a3', 'c-a4'])
+    const { rows } = await postgres.query('select next_offset as next from consumer_offsets')
+    expect(rows).toEqual([{ next: 10n }])
     await expectBooksToAgree()
   })
 
@@ -396,6 +451,139 @@ describe('billing', () => {
     expect(verdicts.filter(({ outcome }) => outcome === 'charged')).toHaveLength(10)
     expect(verdicts.filter(({ reason }) => reason === 'over_wallet')).toHaveLength(10)
     expect(await balanceOf('m1')).toBe(1n)
+  })
+
+  it('lets no limit of week or month be passed, by batches of any size, of campaigns that race for them', async () => {
+    await seed([
+      { id: 'c1', merchantId: 'm1', budgetWeeklyMicros: 30n * 250_000n + 249_999n },
+      { id: 'c2', merchantId: 'm1', budgetMonthlyMicros: 40n * 250_000n, budgetDailyMicros: 45n * 250_000n },
+    ])
+    const partitions = [1, 2, 3, 4].map((partition) => ({
+      ...batchOf(
+        recordsOf(
+          Array.from({ length: 40 }, (_, index) =>
+            impressionAndClick(`w${partition}-${index}`, { campaignId: index % 2 ? 'c1' : 'c2' }),
+          ).flat(),
+        ),
+      ),
+      partition,
+    }))
+    await Promise.all(partitions.map((batch) => createBillRecords(deps())(batch)))
+    const { rows } = await postgres.query<{ id: string; reason: string; n: bigint }>(
+      'select campaign_id as id, reason, count(*) as n from charges group by 1, 2 order by 1, 2',
+    )
+    expect(rows).toEqual([
+      { id: 'c1', reason: '', n: 30n },
+      { id: 'c1', reason: 'over_budget_week', n: 50n },
+      { id: 'c2', reason: '', n: 40n },
+      { id: 'c2', reason: 'over_budget_month', n: 40n },
+    ])
+    await expectBooksToAgree()
+  })
+
+  it('charges a click that came before its impression, batches and processes apart', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    await createBillRecords(deps())(batchOf(recordsOf([click, click])))
+    expect(await charges()).toEqual([])
+    await createBillRecords(deps())(batchOf(recordsOf([click, impression, click], 2)))
+    expect(await charges()).toEqual([{ id: 'c-a1', outcome: 'charged', reason: '', amount: 250_000n }])
+    expect((await postgres.query('select 1 from waiting_clicks')).rowCount).toBe(0)
+    await expectBooksToAgree()
+  })
+
+  it('judges a click without an impression once the log has come 15 minutes further', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const bill = createBillRecords(deps())
+    const [, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    const at = (slot: string, minutes: number) =>
+      impressionAndClick(slot, { issuedAtMs: NOON + minutes * 60_000 })[0]!
+    await bill(batchOf(recordsOf([click, at('b1', 15)])))
+    expect(await charges()).toEqual([])
+    await bill(batchOf(recordsOf([at('b2', 16)], 2)))
+    expect(await charges()).toEqual([
+      { id: 'c-a1', outcome: 'not_charged', reason: 'no_impression', amount: 0n },
+    ])
+    const impressionAtLast = impressionAndClick('a1')[0]!
+    await bill(batchOf(recordsOf([impressionAtLast], 3)))
+    expect(await charges()).toHaveLength(1)
+    await expectBooksToAgree()
+  })
+
+  it('bills a log in which clicks come first the same, whatever the batches, and again into empty stores', async () => {
+    const campaigns: CampaignSeed[] = [
+      { id: 'c1', merchantId: 'm1', budgetTotalMicros: 6n * 250_000n },
+      { id: 'c2', merchantId: 'm1', budgetDailyMicros: 6n * 250_000n },
+      { id: 'c3', merchantId: 'm1' },
+    ]
+    await seed(campaigns, 22n * 250_000n - 1n)
+    let seedOfOrder = 7
+    const random = () => {
+      seedOfOrder = (seedOfOrder * 16_807) % 2_147_483_647
+      return seedOfOrder / 2_147_483_647
+    }
+    const events = Array.from({ length: 60 }, (_, index) => {
+      const pair = impressionAndClick(`a${index}`, {
+        campaignId: `c${1 + (index % 3)}`,
+        issuedAtMs: NOON + index * 60_000,
+      })
+      return pair.map((event) => ({ event, at: index + random() * 30 })).filter(() => random() < 0.9)
+    })
+      .flat()
+      .sort((a, b) => a.at - b.at)
+      .map(({ event }) => event)
+    const lonely = impressionAndClick('lonely', { issuedAtMs: NOON + 60 * 60_000 })[1]!
+    const records = recordsOf([...events, lonely])
+    const billWith = async (use: Postgres, cut: number) => {
+      const bill = createBillRecords({ ...deps(use) })
+      for (let start = 0; start < records.length; start += cut)
+        await bill(batchOf(records.slice(start, start + cut)))
+      const { rows } = await use.query(
+        `select interaction_id as id, reason, amount_micros as amount from charges
+         union all select interaction_id, 'waiting', 0 from waiting_clicks order by id`,
+      )
+      return rows
+    }
+    const whole = await billWith(postgres, 1_000)
+    expect(new Set(whole.map((row) => (row as { reason: string }).reason))).toEqual(
+      new Set(['', 'no_impression', 'over_budget_day', 'over_budget_total', 'over_wallet', 'waiting']),
+    )
+    for (const cut of [1, 7]) {
+      const other = await startTestPostgres()
+      try {
+        await seedMerchants(other.postgres, [{ id: 'm1', depositMicros: 22n * 250_000n - 1n }], NOW)
+        await seedCampaigns(other.postgres, campaigns, NOW)
+        expect(await billWith(other.postgres, cut)).toEqual(whole)
+      } finally {
+        await other.stop()
+      }
+    }
+  })
+
+  it('dates nothing after it was received, whatever its clock said', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    const ahead = { ...click, occurredAt: '2026-03-11T00:02:00Z' }
+    await createBillRecords(deps())(batchOf(recordsOf([impression, ahead])))
+    const { rows } = await postgres.query<{ day: string; at: Date }>(
+      'select budget_day as day, occurred_at as at from charges',
+    )
+    expect(rows).toEqual([{ day: '2026-03-10', at: new Date(click.receivedAt) }])
+  })
+
+  it('charges nothing that was suspicious where it came in, and says what made it so', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    const suspect = {
+      ...click,
+      id: 'suspect',
+      data: { ...click.data, suspicions: ['data_center' as const, 'customer_rate' as const] },
+    }
+    await createBillRecords(deps())(batchOf(recordsOf([impression, suspect, click])))
+    expect(await charges()).toEqual([
+      { id: 'c-a1', outcome: 'charged', reason: '', amount: 250_000n },
+      { id: 'suspect', outcome: 'not_charged', reason: 'data_center', amount: 0n },
+    ])
   })
 
   it('makes 1,000 impressions over several batches cost exactly one cpm price', async () => {

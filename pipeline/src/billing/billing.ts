@@ -91,6 +91,14 @@ function createBillingMetrics(registry: Registry) {
     help: 'Verdicts by outcome and reason',
     labelNames: ['outcome', 'reason'],
   })
+  const free = counterOf(registry, {
+    name: 'endcap_billing_free_total',
+    help: 'Valid interactions that cost nothing under their pricing',
+  })
+  const waits = counterOf(registry, {
+    name: 'endcap_billing_waits_total',
+    help: 'Clicks that came before their impression and waited for it beyond their batch',
+  })
   const unplaced = counterOf(registry, {
     name: 'endcap_billing_unplaced_total',
     help: 'Sponsored interactions that no charge row could be written for, by reason',
@@ -107,6 +115,8 @@ function createBillingMetrics(registry: Registry) {
       records.inc(billed.records)
       malformed.inc(billed.malformed)
       for (const { outcome, reason } of billed.verdicts) verdicts.inc({ outcome, reason })
+      free.inc(billed.free.length)
+      waits.inc(billed.waits.length)
       for (const { reason } of billed.unplaced) unplaced.inc({ reason })
     },
   }

@@ -23,8 +23,15 @@ export function readInteraction(record: Pick<LogRecord, 'value'>, tokens: TokenS
   if (!event) return { kind: 'malformed' }
   const { type, data } = event
   if (type !== 'impression' && type !== 'click') return { kind: 'free' }
-  const occurredAtMs = Date.parse(event.occurredAt)
-  const common = { interactionId: event.id, type, occurredAtMs }
+  const receivedAtMs = Date.parse(event.receivedAt)
+  const common = {
+    interactionId: event.id,
+    type,
+    // A source's clock may be ahead: nothing happens after it was received.
+    occurredAtMs: Math.min(Date.parse(event.occurredAt), receivedAtMs),
+    receivedAtMs,
+    suspicion: data.suspicions[0],
+  }
 
   const opened = tokens.open(data.token)
   if (!opened.ok) {
@@ -55,8 +62,12 @@ function parseInteraction(value: string | null): InteractionEvent | undefined {
   }
   const { success, data: event } = interactionEvent.safeParse(json)
   if (!success || UNSTORABLE.test(event.id)) return undefined
-  const occurredAtMs = Date.parse(event.occurredAt)
-  return occurredAtMs >= EARLIEST_MS && occurredAtMs < LATEST_MS ? event : undefined
+  return isInstant(event.occurredAt) && isInstant(event.receivedAt) ? event : undefined
+}
+
+function isInstant(text: string): boolean {
+  const instantMs = Date.parse(text)
+  return instantMs >= EARLIEST_MS && instantMs < LATEST_MS
 }
 
 /** What an unopened token's event claims was written by nobody we know: it must at least fit the columns. */

@@ -19,6 +19,8 @@ import {
   orderLineReads,
   performanceDayTotals,
   performanceMinuteTotals,
+  verdictCounts,
+  verdictsOfInteraction,
 } from '@endcap/platform/clickhouse'
 import type { EmbeddedLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
@@ -42,6 +44,7 @@ import {
   openTestLog,
   orderOf,
   recordOf,
+  verdictsOf,
 } from './testing/events.js'
 
 const PATIENT = { timeout: 30_000, interval: 20 }
@@ -59,7 +62,14 @@ describe('ingest', () => {
     await harness?.close()
   })
 
-  const tables = ['auctions_v1', 'auction_slots_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1']
+  const tables = [
+    'auctions_v1',
+    'auction_slots_v1',
+    'interactions_v1',
+    'charges_v1',
+    'order_lines_v1',
+    'free_verdicts_v1',
+  ]
 
   /** Runs ingest over a fresh log and fresh tables. */
   async function withIngest(
@@ -101,6 +111,26 @@ describe('ingest', () => {
   })
 
   const stored = () => vi.waitUntil(() => isIngested(log), PATIENT)
+
+  it('gives every interaction one verdict, priced or free, however often its event comes', async () => {
+    await withIngest(async () => {
+      for (let time = 0; time < 2; time++) {
+        await log.append(
+          TOPICS.charges,
+          [verdictsOf(1, 10, 3), chargeOf(1), verdictsOf(2, 13, 2), verdictsOf(1, 10, 3)].map(recordOf),
+        )
+        await stored()
+      }
+      expect(await clickhouse.query(verdictCounts, {})).toEqual([
+        { type: 'click', valid: true, reason: '', verdicts: 1, interactions: 1 },
+        { type: 'impression', valid: true, reason: '', verdicts: 5, interactions: 5 },
+      ])
+      expect(await clickhouse.query(verdictsOfInteraction, { id: 'evt_impression_14' })).toEqual([
+        { type: 'impression', valid: true, reason: '', charged: false },
+      ])
+      expect(await clickhouse.query(chargeReads.counts, {})).toEqual([{ rows: 3, ids: 3 }])
+    })
+  })
 
   it('stores every kind of event, its money and its features exact, and the rollups with it', async () => {
     await withIngest(async ({ registry }) => {

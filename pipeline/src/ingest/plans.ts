@@ -19,6 +19,7 @@ import {
   type EncodedRow,
   encodeRow,
   type eventReads,
+  freeVerdictsTable,
   interactionReads,
   interactionsTable,
   orderLineReads,
@@ -99,9 +100,12 @@ export const INGEST_PLANS = {
     recordsPerInsert: 10_000,
   }),
   [TOPICS.charges]: definePlan<BillingEvent>({
-    types: ['charge', 'clawback'],
+    types: ['charge', 'clawback', 'verdicts'],
     schema: billingEvent,
-    rows: (stored) => [rowsOf(chargesTable, [stored])],
+    rows: ({ event, batch }) =>
+      event.type === 'verdicts'
+        ? [rowsOf(freeVerdictsTable, [{ event, batch }])]
+        : [rowsOf(chargesTable, [{ event, batch }])],
     reads: chargeReads,
     recordsPerInsert: 10_000,
   }),

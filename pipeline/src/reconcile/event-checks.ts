@@ -7,14 +7,18 @@ import { createReadEventStep } from '../ingest/steps/read-event.js'
 import { type Check, checkOf } from './check.js'
 import { hourOf, printHour } from './hours.js'
 import type { Scope } from './scope.js'
-import { slotsUnlikeAuctions, storedByHour, storedOfHour } from './store/event-checks.js'
+import { type EventRows, slotsUnlikeAuctions, storedByHour, storedOfHour } from './store/event-checks.js'
 
-/** The table in which every event of a topic has a row, or one a line. */
-const TABLES: Readonly<Record<IngestedTopic, string>> = {
-  [TOPICS.auctions]: 'auctions_v1',
-  [TOPICS.interactions]: 'interactions_v1',
-  [TOPICS.orders]: 'order_lines_v1',
-  [TOPICS.charges]: 'charges_v1',
+const ROWS: Readonly<Record<IngestedTopic, EventRows>> = {
+  [TOPICS.auctions]: { name: 'auctions', from: 'auctions_v1', key: 'event_id' },
+  [TOPICS.interactions]: { name: 'interactions', from: 'interactions_v1', key: 'event_id' },
+  [TOPICS.orders]: { name: 'orders', from: 'order_lines_v1', key: 'event_id, line_id' },
+  [TOPICS.charges]: {
+    name: 'charges',
+    from: `(select event_id, occurred_at, source_batch from charges_v1
+      union all select event_id, occurred_at, source_batch from free_verdicts_v1)`,
+    key: 'event_id',
+  },
 }
 
 export interface EventCheckDeps {
@@ -136,7 +140,7 @@ async function compareTopic(
   scope: Scope,
   logged: LoggedEvents,
 ): Promise<{ readonly events: number; readonly differing: readonly HourDifference[] }> {
-  const table = TABLES[topic]
+  const table = ROWS[topic]
   const ingested = scope.ingestedOf(topic)
   const partitions = { partitions: [...ingested.keys()], nexts: [...ingested.values()] }
   const rows = await clickhouse.query(storedByHour(table), { sinceMs: scope.sinceMs, ...partitions })

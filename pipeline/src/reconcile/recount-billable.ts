@@ -8,6 +8,7 @@ import type {
   CampaignLimits,
   SlotState,
   SpendCounter,
+  WaitingClick,
 } from '../billing/domain/types.js'
 import { readInteraction } from '../billing/read-interaction.js'
 import { campaignLimits } from '../billing/store/billing-store.js'
@@ -42,6 +43,7 @@ export async function checkBillable(
   const unlimited = new Map<string, bigint>()
   const judged = new Set<string>()
   const inLog = new Map<number, number>()
+  let waitingInLog = 0
   let complete = true
 
   for (const { partition, first } of await log.ranges(TOPICS.interactions)) {
@@ -51,7 +53,8 @@ export async function checkBillable(
     if (end === undefined || end <= from) continue
     const slots = new Map<string, SlotState>()
     const counters = new Map<string, SpendCounter>()
-    const state: BillingState = { judged, slots, campaigns, wallets: unlimited, counters }
+    let waiting: readonly WaitingClick[] = []
+    let watermarkMs = 0
     for await (const records of log.read(TOPICS.interactions, partition, from, end)) {
       const interactions: BillableInteraction[] = []
       for (const record of records) {
@@ -59,6 +62,15 @@ export async function checkBillable(
         if (read.kind === 'billable') interactions.push(read.interaction)
       }
       await learnCampaigns(postgres, interactions, campaigns, unlimited)
+      const state: BillingState = {
+        judged,
+        slots,
+        campaigns,
+        wallets: unlimited,
+        counters,
+        watermarkMs,
+        waiting,
+      }
       const decision = decideCharges(state, interactions)
       for (const { interaction, outcome } of decision.verdicts) {
         judged.add(interaction.interactionId)
@@ -68,15 +80,26 @@ export async function checkBillable(
       }
       for (const [key, slot] of decision.slots) slots.set(key, slot)
       for (const [key, counter] of decision.counters) counters.set(key, counter)
+      watermarkMs = decision.watermarkMs
+      const waited = new Set(decision.waited)
+      waiting = [...waiting.filter((click) => !waited.has(click)), ...decision.waits]
       onRecords(records.length)
     }
+    waitingInLog += waiting.length
   }
-  return compareHours(inLog, progress.byHour, complete, scope.sinceMs)
+  return compareHours({ byHour: inLog, waiting: waitingInLog }, progress, complete, scope.sinceMs)
+}
+
+interface Billable {
+  /** Valid billable interactions by the hour in which they occurred. */
+  readonly byHour: ReadonlyMap<number, number>
+  /** Clicks that still wait for their impression. */
+  readonly waiting: number
 }
 
 function compareHours(
-  inLog: ReadonlyMap<number, number>,
-  inCharges: ReadonlyMap<number, number>,
+  { byHour: inLog, waiting: waitingInLog }: Billable,
+  { byHour: inCharges, waiting: waitingInBilling }: Billable,
   complete: boolean,
   sinceMs: number,
 ): Check {
@@ -90,8 +113,13 @@ function compareHours(
     const agree = complete ? logged === charged : logged <= charged
     return agree ? [] : [`${printHour(hourMs)}: ${logged} in the log, ${charged} in charges`]
   })
-  const left = complete ? String(totalOf(inLog)) : `at least ${totalOf(inLog)}`
-  const check = checkOf('billable_equal_charges', left, String(totalOf(inCharges)), wrong)
+  if (complete && waitingInLog !== waitingInBilling)
+    wrong.push(`${waitingInLog} clicks wait in the log, ${waitingInBilling} in billing`)
+  const print = (count: number, waiting: number) =>
+    waiting === 0 ? String(count) : `${count} (${waiting} clicks wait for their impression)`
+  const left = `${complete ? '' : 'at least '}${print(totalOf(inLog), waitingInLog)}`
+  const right = print(totalOf(inCharges), waitingInBilling)
+  const check = checkOf('billable_equal_charges', left, right, wrong)
   return { ...check, ok: wrong.length === 0 }
 }
 
@@ -106,7 +134,13 @@ async function learnCampaigns(
   )
   if (unknown.size === 0) return
   for (const [id, limits] of await campaignLimits(postgres, [...unknown])) {
-    campaigns.set(id, { ...limits, budgetDailyMicros: undefined, budgetTotalMicros: undefined })
+    campaigns.set(id, {
+      ...limits,
+      budgetDailyMicros: undefined,
+      budgetWeeklyMicros: undefined,
+      budgetMonthlyMicros: undefined,
+      budgetTotalMicros: undefined,
+    })
     wallets.set(limits.merchantId, UNLIMITED)
   }
 }

@@ -8,6 +8,7 @@ import {
   TOPIC_SPECS,
   TOPICS,
 } from '@endcap/contracts'
+import { countCell, defineQuery } from '@endcap/platform/clickhouse'
 import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import { silentLogger } from '@endcap/platform/logging'
@@ -20,6 +21,7 @@ import {
   type TestPostgres,
 } from '@endcap/platform/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { createBilling } from '../billing/index.js'
 import { createIngest } from '../ingest/index.js'
 import {
@@ -53,19 +55,43 @@ function traffic(): InteractionEvent[] {
     const token = slotToken({
       auctionId: `a${n}`,
       issuedAtMs: NOON,
-      campaignId: n % 10 === 0 ? 'c3' : campaignId!,
+      campaignId: n % 10 === 0 ? 'c3' : n % 10 === 4 ? 'c4' : n % 10 === 6 ? 'c5' : campaignId!,
       merchantId: merchantId!,
       currency: currency!,
       pricing: n % 10 === 0 ? 'cpm' : 'cpc',
       priceMicros: BigInt(100_000 + n * 13),
     })
     const click = interactionOf(`c${n}`, 'click', NOON + 2000 + n, token)
+    if (n % 16 === 0) {
+      const organic = {
+        ...token,
+        sponsored: false,
+        pricing: '' as const,
+        priceMicros: 0n,
+        campaignId: '',
+        position: 2,
+      }
+      events.push(interactionOf(`oi${n}`, 'impression', NOON + 1000 + n, organic))
+      events.push(interactionOf(`oc${n}`, 'click', NOON + 2000 + n, organic))
+    }
+    // Some pixels load after the click, some never.
+    if (n % 6 === 1) events.push(click)
     if (n % 7 !== 0) events.push(interactionOf(`i${n}`, 'impression', NOON + 1000 + n, token))
     if (n % 5 !== 0) events.push(click)
     if (n % 11 === 0) events.push(click, { ...click, id: `again-${n}` })
     if (n % 13 === 0) events.push(interactionOf(`v${n}`, 'viewable', NOON + 3000, token))
     if (n % 17 === 0) events.push(interactionOf(`late-${n}`, 'impression', NOON + 3 * 3_600_000, token))
+    if (n % 23 === 0) events.push({ ...click, id: `bot${n}`, data: { ...click.data, suspicions: ['bot'] } })
     if (n % 19 === 0) events.push(interactionOf(`x${n}`, 'click', NOON + 4000, token, stranger))
+  }
+  // The log's own time goes on, so that no click waits any longer.
+  for (const [campaignId, merchantId, currency] of [
+    ['c1', 'm1', 'EUR'],
+    ['c2', 'm2', 'USD'],
+  ] as const) {
+    const later = { issuedAtMs: NOON + 4 * 3_600_000, campaignId, merchantId, currency }
+    const token = slotToken({ auctionId: `later-${merchantId}`, ...later })
+    events.push(interactionOf(`later-${merchantId}`, 'impression', later.issuedAtMs, token))
   }
   return events
 }
@@ -91,6 +117,8 @@ beforeAll(async () => {
       { id: 'c1', merchantId: 'm1' },
       { id: 'c2', merchantId: 'm2', budgetDailyMicros: 2_000_000n },
       { id: 'c3', merchantId: 'm2', pricing: 'cpm', budgetTotalMicros: 1_000n },
+      { id: 'c4', merchantId: 'm2', budgetWeeklyMicros: 300_000n },
+      { id: 'c5', merchantId: 'm2', budgetMonthlyMicros: 300_000n },
     ],
     NOW,
   )
@@ -200,14 +228,69 @@ describe('verify', () => {
     )
     expect(rows.map(({ reason }) => reason)).toEqual([
       '',
+      'bot',
       'no_impression',
       'over_budget_day',
+      'over_budget_month',
       'over_budget_total',
+      'over_budget_week',
       'over_wallet',
       'repeat',
       'stale',
       'token_invalid',
     ])
+  })
+
+  it('finds exactly one verdict of every sponsored impression and click, and none of any other', async () => {
+    const verdicts = defineQuery({
+      name: 'verdicts_by_interaction',
+      params: z.object({}),
+      row: z.object({
+        sponsored: z.boolean(),
+        type: z.string(),
+        verdicts: countCell,
+        interactions: countCell,
+      }),
+      sql: `select sponsored, type, verdicts, count() as interactions from (
+          select i.event_id, any(i.sponsored) as sponsored, any(i.type) as type, countIf(v.interaction_id != '') as verdicts
+          from (select distinct event_id, sponsored, type from interactions_v1) as i
+          left join verdicts_v1 as v on v.interaction_id = i.event_id
+          group by i.event_id)
+        group by sponsored, type, verdicts order by sponsored, type, verdicts`,
+    })
+    const { rows } = await postgres.query<{ waiting: bigint }>(
+      'select count(*) as waiting from waiting_clicks',
+    )
+    expect(rows).toEqual([{ waiting: 0n }])
+    const counts = await engine.clickhouse.query(verdicts, {})
+    expect(counts.map(({ interactions: _, ...which }) => which)).toEqual([
+      { sponsored: false, type: 'click', verdicts: 0 },
+      { sponsored: false, type: 'impression', verdicts: 0 },
+      { sponsored: true, type: 'click', verdicts: 1 },
+      { sponsored: true, type: 'impression', verdicts: 1 },
+      { sponsored: true, type: 'viewable', verdicts: 0 },
+    ])
+    expect(Math.min(...counts.map(({ interactions }) => interactions))).toBeGreaterThan(5)
+  })
+
+  it.each([
+    ['week', `update campaigns set budget_weekly_micros = 200000, updated_at = '2026-03-01' where id = 'c4'`],
+    [
+      'month',
+      `update campaigns set budget_monthly_micros = 200000, updated_at = '2026-03-01' where id = 'c5'`,
+    ],
+  ])('finds charges beyond the budget of a %s', async (_, damage) => {
+    expect(failing(await foundAfter(damage))).toEqual(['budgets_respected'])
+  })
+
+  it('finds a waiting click that nobody knows of', async () => {
+    const found = await foundAfter(
+      `insert into waiting_clicks (interaction_id, partition, auction_id, position, deadline, interaction)
+       select 'nobody', partition, 'a', 1, '2027-01-01', '{}' from consumer_offsets
+       where topic = 'endcap.interactions.v1' limit 1`,
+    )
+    expect(failing(found)).toEqual(['billable_equal_charges'])
+    expect(detailOf(found, 'billable_equal_charges')).toBe('0 clicks wait in the log, 1 in billing')
   })
 
   it('finds and names a charge that was deleted', async () => {

@@ -112,7 +112,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-const RAW = ['auctions_v1', 'auction_slots_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1']
+const RAW = [
+  'auctions_v1',
+  'auction_slots_v1',
+  'interactions_v1',
+  'charges_v1',
+  'free_verdicts_v1',
+  'order_lines_v1',
+]
 const DIMENSIONS =
   'merchant_id, campaign_id, listing_id, placement, position, search_term, device, model_version, sponsored'
 const SUMS = [

@@ -52,7 +52,7 @@ const TABLES: Readonly<Record<IngestedTopic, readonly string[]>> = {
   [TOPICS.auctions]: ['auction_slots_v1', 'auctions_v1'],
   [TOPICS.interactions]: ['interactions_v1'],
   [TOPICS.orders]: ['order_lines_v1'],
-  [TOPICS.charges]: ['charges_v1'],
+  [TOPICS.charges]: ['charges_v1', 'free_verdicts_v1'],
 }
 
 /** Raw rows expire after 13 months; younger than this they are all there. */

@@ -74,6 +74,8 @@ export interface CampaignSeed {
   readonly merchantId: string
   readonly pricing?: Pricing
   readonly budgetDailyMicros?: bigint
+  readonly budgetWeeklyMicros?: bigint
+  readonly budgetMonthlyMicros?: bigint
   readonly budgetTotalMicros?: bigint
 }
 
@@ -83,15 +85,18 @@ export async function seedCampaigns(
   now: Date,
 ): Promise<void> {
   await postgres.query(
-    `insert into campaigns (id, merchant_id, name, status, pricing, bid_micros, budget_daily_micros, budget_total_micros, pacing,
-       created_at, updated_at)
-     select id, merchant_id, id, 'active', pricing, 1000000, daily, total, 'asap', $6, $6
-     from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) as c (id, merchant_id, pricing, daily, total)`,
+    `insert into campaigns (id, merchant_id, name, status, pricing, bid_micros, budget_daily_micros, budget_weekly_micros, budget_monthly_micros,
+       budget_total_micros, pacing, created_at, updated_at)
+     select id, merchant_id, id, 'active', pricing, 1000000, daily, weekly, monthly, total, 'asap', $8, $8
+     from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+       as c (id, merchant_id, pricing, daily, weekly, monthly, total)`,
     [
       campaigns.map(({ id }) => id),
       campaigns.map(({ merchantId }) => merchantId),
       campaigns.map(({ pricing }) => pricing ?? 'cpc'),
       campaigns.map(({ budgetDailyMicros }) => budgetDailyMicros ?? null),
+      campaigns.map(({ budgetWeeklyMicros }) => budgetWeeklyMicros ?? null),
+      campaigns.map(({ budgetMonthlyMicros }) => budgetMonthlyMicros ?? null),
       campaigns.map(({ budgetTotalMicros }) => budgetTotalMicros ?? null),
       now,
     ],

@@ -30,6 +30,10 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly trainCron: string
   readonly spoolMaxBytes: number
+  /** Sponsored clicks of one customer or address that may be billed in any of these windows. */
+  readonly clickLimits: readonly { readonly limit: number; readonly windowMs: number }[]
+  /** The file of data-centre networks. */
+  readonly dataCenterRanges: string | undefined
   /** A second, by key. 0: no limit. */
   readonly rateLimit: number
   /** The text of each variable that these roles read, and where it came from. Holds secrets: print with `describeConfig`. */
@@ -107,6 +111,8 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     logLevel: valueOrDefault('ENDCAP_LOG_LEVEL'),
     trainCron: valueOrDefault('ENDCAP_TRAIN_CRON'),
     spoolMaxBytes: valueOrDefault('ENDCAP_SPOOL_MAX_BYTES'),
+    clickLimits: valueOrDefault('ENDCAP_CLICK_LIMITS'),
+    dataCenterRanges: value('ENDCAP_DATA_CENTER_RANGES'),
     rateLimit: valueOrDefault('ENDCAP_RATE_LIMIT'),
     settings,
   }

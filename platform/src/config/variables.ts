@@ -63,6 +63,28 @@ function isNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
+const CLICK_LIMIT = /^([1-9]\d{0,5})\/([1-9]\d{0,3})(s|m|h|d)$/
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const MOST_WINDOW_MS = 31 * 86_400_000
+
+/** `3/10m`: at most 3 in any 10 minutes. */
+const clickLimits = z.string().transform((text, context) => {
+  const limits = text === 'off' ? [] : text.split(',').map((part) => readClickLimit(part.trim()))
+  if (limits.every((limit) => limit !== undefined)) return limits
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be "off" or limits such as 3/10m (at most 3 in any 10 minutes; s, m, h or d; up to 31d), comma-separated',
+  })
+  return z.NEVER
+})
+
+function readClickLimit(text: string): { readonly limit: number; readonly windowMs: number } | undefined {
+  const [, limit, length, unit] = CLICK_LIMIT.exec(text) ?? []
+  const windowMs = Number(length) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  return windowMs <= MOST_WINDOW_MS ? { limit: Number(limit), windowMs } : undefined
+}
+
 const base64Key = z
   .string()
   .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64')
@@ -225,6 +247,24 @@ export const VARIABLES = {
     description:
       'Disk that accepted events may take while the log is away; beyond it no sponsored slots are sold.',
     schema: wholeNumber(MIB, MAX_SPOOL_BYTES),
+  }),
+  ENDCAP_CLICK_LIMITS: variable({
+    roles: ['all', 'ad-server'],
+    fallback: '1/1m,3/10m,10/1h,25/1d',
+    example: '2/1m,20/1h',
+    secrecy: 'none',
+    description:
+      'Sponsored clicks of one customer, and of one address, that may be billed in any minute, ten minutes, hour and day; what exceeds a limit is recorded and not billed. off: no limits.',
+    schema: clickLimits,
+  }),
+  ENDCAP_DATA_CENTER_RANGES: variable({
+    roles: ['all', 'ad-server'],
+    whenUnset: 'no address is taken for a data centre',
+    example: '/etc/endcap/data-centers.txt',
+    secrecy: 'none',
+    description:
+      'A text file of networks, one a line (203.0.113.0/24, 2001:db8::/32; # begins a comment): what comes from there is recorded and not billed. Read again within ten seconds after it changes.',
+    schema: z.string(),
   }),
   ENDCAP_RATE_LIMIT: variable({
     roles: ['all', 'campaigns-api', 'ad-server', 'orders', 'pipeline'],

@@ -1,4 +1,4 @@
 export { StateStoreUnavailableError, StateStoreUsageError } from './errors.js'
 export { createMemoryStateStore, type MemoryStateStoreOptions } from './memory.js'
 export { createRedisStateStore, type RedisStateStoreOptions } from './redis.js'
-export type { StateStore } from './state-store.js'
+export type { StateStore, WindowLimit } from './state-store.js'

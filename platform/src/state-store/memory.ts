@@ -144,6 +144,27 @@ export function createMemoryStateStore({ clock, sweepMs = 30_000 }: MemoryStateS
       return count
     },
 
+    async windowsAdmit(keys, member, atMs, windows) {
+      const longestMs = Math.max(0, ...windows.map(({ windowMs }) => windowMs))
+      const membersAt = (key: string) => find(key, 'window')?.atMsByMember ?? new Map<string, number>()
+      const refusing = keys.filter((key) => {
+        const members = membersAt(key)
+        if (members.has(member)) return false
+        const distances = [...members.values()].map((otherMs) => Math.abs(otherMs - atMs))
+        return windows.some(
+          ({ windowMs, limit }) => distances.filter((distanceMs) => distanceMs <= windowMs).length >= limit,
+        )
+      })
+      if (refusing.length > 0) return refusing
+      for (const key of keys) {
+        const members = membersAt(key)
+        for (const [old, sinceMs] of members) if (sinceMs < atMs - longestMs) members.delete(old)
+        if (!members.has(member)) members.set(member, atMs)
+        put(key, { kind: 'window', atMsByMember: members }, longestMs + WINDOW_SLACK_MS)
+      }
+      return []
+    },
+
     async check() {
       // A map in our own memory always answers.
     },

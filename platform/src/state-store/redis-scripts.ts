@@ -21,6 +21,8 @@ export interface ScriptCommands {
     limit: number,
     ttlMs: number,
   ): Promise<[0 | 1, number]>
+  /** After the keys: member, instant, time to live, then window and limit of each window. Gives the keys that refuse, by number from 1. */
+  endcapWindowsAdmit(keyCount: number, ...keysAndArguments: (string | number)[]): Promise<number[]>
 }
 
 const ADD = `
@@ -37,7 +39,7 @@ end
 `
 
 export const SCRIPTS: Readonly<
-  Record<keyof ScriptCommands, { readonly lua: string; readonly numberOfKeys: 1 }>
+  Record<keyof ScriptCommands, { readonly lua: string; readonly numberOfKeys?: 1 }>
 > = {
   endcapIncrement: {
     numberOfKeys: 1,
@@ -93,5 +95,27 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
 end
 if count > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return {allowed, count}`,
+  },
+  endcapWindowsAdmit: {
+    lua: `
+local member, at, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local longest, refusing = 0, {}
+local function exact(number) return string.format('%.0f', number) end
+for i, key in ipairs(KEYS) do
+  local known, refuses = redis.call('ZSCORE', key, member), false
+  for w = 4, #ARGV, 2 do
+    local window = tonumber(ARGV[w])
+    longest = math.max(longest, window)
+    if not known and redis.call('ZCOUNT', key, exact(at - window), exact(at + window)) >= tonumber(ARGV[w + 1]) then refuses = true end
+  end
+  if refuses then refusing[#refusing + 1] = i end
+end
+if #refusing > 0 then return refusing end
+for _, key in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. exact(at - longest))
+  redis.call('ZADD', key, 'NX', ARGV[2], member)
+  redis.call('PEXPIRE', key, ttl)
+end
+return refusing`,
   },
 }

@@ -121,6 +121,15 @@ export function createRedisStateStore({ url, keyPrefix = '', logger }: RedisStat
       }),
     windowCount: (key, atMs, windowMs) => ask(() => redis.zcount(key, atMs - windowMs, '+inf')),
 
+    async windowsAdmit(keys, member, atMs, windows) {
+      const ttlMs = Math.max(0, ...windows.map(({ windowMs }) => windowMs)) + WINDOW_SLACK_MS
+      const limits = windows.flatMap(({ windowMs, limit }) => [windowMs, limit])
+      const refusing = await ask(() =>
+        redis.endcapWindowsAdmit(keys.length, ...keys, member, atMs, ttlMs, ...limits),
+      )
+      return refusing.map((number) => keys[number - 1]!)
+    },
+
     async check() {
       await ask(() => redis.ping())
     },

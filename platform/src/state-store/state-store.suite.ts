@@ -226,6 +226,49 @@ export function describeStateStore(name: string, makeHarness: () => Promise<Stat
       })
     })
 
+    describe('several windows', () => {
+      const MINUTES = (minutes: number, limit: number) => ({ windowMs: minutes * MINUTE_MS, limit })
+      const LIMITS = [MINUTES(1, 1), MINUTES(10, 3)]
+      const admit = (member: string, minute: number, ...keys: string[]) =>
+        store.windowsAdmit(keys, member, minute * MINUTE_MS, LIMITS)
+
+      it('admit no more than the limit when 100 members arrive at once', async () => {
+        const answers = await Promise.all(
+          Array.from({ length: 100 }, (_, i) =>
+            among(i).windowsAdmit([key], `m${i}`, 1_000_000, [{ windowMs: 1000, limit: 10 }]),
+          ),
+        )
+        expect(answers.filter((refusing) => refusing.length === 0)).toHaveLength(10)
+      })
+
+      it('refuse by each of them, counting only what was admitted', async () => {
+        const refused: number[] = []
+        for (const minute of [100, 100.5, 101.1, 102, 102.2, 103.5, 110.5]) {
+          if ((await admit(`at-${minute}`, minute, key)).length > 0) refused.push(minute)
+        }
+        expect(refused).toEqual([100.5, 102, 103.5])
+      })
+
+      it('admit to all keys or to none, and name those that refuse', async () => {
+        const [a, b] = [`${key}-a`, `${key}-b`]
+        expect(await admit('first', 100, a)).toEqual([])
+        expect(await admit('second', 100, a, b)).toEqual([a])
+        expect(await admit('third', 100, b)).toEqual([])
+        expect(await admit('fourth', 100.1, a, b)).toEqual([a, b])
+      })
+
+      it('count the same member once and do not refuse it again', async () => {
+        for (let time = 0; time < 3; time++) expect(await admit('m', 100 + time, key)).toEqual([])
+        expect(await admit('n', 101.5, key)).toEqual([])
+      })
+
+      it('count what lies within them on either side, in whatever order members come', async () => {
+        expect(await admit('late', 200, key)).toEqual([])
+        expect(await admit('a minute before', 199, key)).toEqual([key])
+        expect(await admit('before that', 198.9, key)).toEqual([])
+      })
+    })
+
     it('refuses a key that is used as two different things, and a broken time to live', async () => {
       await store.hashSet(key, { a: '1' })
       await expect(store.increment(key, 1n, 0)).rejects.toThrow(StateStoreUsageError)

@@ -1,3 +1,9 @@
+/** At most `limit` members in any `windowMs`. */
+export interface WindowLimit {
+  readonly windowMs: number
+  readonly limit: number
+}
+
 /**
  * A fast, shared, forgettable view: losing it loses nothing but seconds. Two adapters (in process; Redis with Lua)
  * keep one contract suite: `state-store.suite.ts`. Every operation is atomic: there is no check-then-act across calls.
@@ -37,6 +43,18 @@ export interface StateStore {
     limit: number,
   ): Promise<{ allowed: boolean; count: number }>
   windowCount(key: string, atMs: number, windowMs: number): Promise<number>
+
+  /**
+   * Admits `member` to all of these keys or to none, in one step: to all when for each key fewer than `limit` other members lie within
+   * `windowMs` of `atMs`, for every window. Gives the keys that refuse it; none: it was admitted. The same member counts once, at its first time,
+   * and is not refused again.
+   */
+  windowsAdmit(
+    keys: readonly string[],
+    member: string,
+    atMs: number,
+    windows: readonly WindowLimit[],
+  ): Promise<readonly string[]>
 
   /** @throws with the reason when the store cannot answer */
   check(): Promise<void>

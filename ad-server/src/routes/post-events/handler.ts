@@ -5,21 +5,20 @@ import {
   type EventInput,
   eventInput,
   type eventsAnswer,
-  type InteractionEvent,
   jsonPointer,
   type TokenSealer,
 } from '@endcap/contracts'
 import { parseOrThrow } from '@endcap/platform/http'
-import type { StateStore } from '@endcap/platform/state-store'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
-import { interactionOf } from '../../track/interaction.js'
+import { contentOf, type FirstContent, type FirstContents } from '../../track/first-contents.js'
+import { type Arrival, arrivalOf } from '../../track/interaction.js'
 import type { Track } from '../../track/track.js'
 
 export interface EventsDeps {
   readonly sealer: TokenSealer
   readonly track: Track
-  readonly state: StateStore
+  readonly firsts: FirstContents
   readonly identityKey: Buffer
   readonly clock: Clock
   readonly logger: Logger
@@ -30,13 +29,11 @@ type Rejected = Answer['rejected'][number]
 
 /** Clocks of shops may be this far off. */
 const CLOCK_SKEW_MS = 5 * 60_000
-/** How long a repeated event is recognised here; after that its id still makes it count once everywhere. */
-const REMEMBERED_MS = 24 * 3_600_000
 const MAX_EVENT_ID = 128
 
 /**
  * Takes events one by one: a bad one is rejected alone, a repeated one counted as such, and the rest are durable when this resolves.
- * An event is remembered as taken only after it is durable, so a crash in between repeats it and never loses it.
+ * An id stands for the content that it first came with: with another one it is rejected as `event_conflict`.
  * @throws EndcapError unavailable when they cannot be kept; the whole call may be sent again
  */
 export async function acceptEvents(
@@ -46,22 +43,29 @@ export async function acceptEvents(
 ): Promise<Answer> {
   const nowMs = deps.clock()
   const rejected: Rejected[] = []
-  const events = new Map<string, InteractionEvent>()
+  const reports = new Map<string, Report>()
   let duplicates = 0
   inputs.forEach((input, index) => {
     const read = readEvent(input, index, nowMs, keyId, deps)
-    if (!read.ok) rejected.push(read.rejected)
-    else if (events.has(read.event.id)) duplicates++
-    else events.set(read.event.id, read.event)
+    if (!read.ok) {
+      rejected.push(read.rejected)
+      return
+    }
+    const first = reports.get(read.report.id)
+    if (!first) reports.set(read.report.id, read.report)
+    else if (first.content === read.report.content) duplicates++
+    else rejected.push(conflictAt(index))
   })
-  for (const id of await alreadyTaken([...events.keys()], deps)) {
-    events.delete(id)
-    duplicates++
+  const known = await deps.firsts.claim([...reports.values()])
+  for (const [id, state] of known) {
+    if (state === 'conflict') rejected.push(conflictAt(reports.get(id)!.index))
+    else duplicates++
+    reports.delete(id)
   }
-  const accepted = [...events.values()]
+  const accepted = [...reports.values()]
   if (accepted.length > 0) {
     try {
-      await deps.track.reported(accepted)
+      await deps.track.reported(accepted.map(({ arrival }) => arrival))
     } catch (error) {
       deps.logger.warn({ err: error, events: accepted.length }, 'reported events could not be recorded')
       throw new EndcapError(
@@ -69,13 +73,27 @@ export async function acceptEvents(
         'Events cannot be recorded at the moment; none of these was taken.',
       )
     }
-    await remember(accepted, deps)
+    await deps.firsts.taken(accepted)
   }
+  rejected.sort((a, b) => a.index - b.index)
   return { accepted: accepted.length, duplicates, rejected }
 }
 
+/** An event that may be taken. */
+interface Report extends FirstContent {
+  readonly index: number
+  readonly arrival: Arrival
+}
+
+const conflictAt = (index: number): Rejected => ({
+  index,
+  code: 'event_conflict',
+  path: jsonPointer(['events', index, 'id']),
+  message: 'was used for an event with other content, which stays as it is',
+})
+
 type Read =
-  | { readonly ok: true; readonly event: InteractionEvent }
+  | { readonly ok: true; readonly report: Report }
   | { readonly ok: false; readonly rejected: Rejected }
 
 function readEvent(input: unknown, index: number, nowMs: number, keyId: string, deps: EventsDeps): Read {
@@ -105,9 +123,10 @@ function readEvent(input: unknown, index: number, nowMs: number, keyId: string, 
   if (occurredAtMs < token.issuedAtMs - CLOCK_SKEW_MS) {
     return reject('occurred_at_invalid', 'occurredAt', 'must not be before the slot was made')
   }
-  const observed = interactionOf(
+  const id = eventIdOf(keyId, event.id)
+  const arrival = arrivalOf(
     {
-      id: eventIdOf(keyId, event.id),
+      id,
       type: event.type,
       occurredAtMs,
       receivedAtMs: nowMs,
@@ -120,7 +139,7 @@ function readEvent(input: unknown, index: number, nowMs: number, keyId: string, 
     },
     deps.identityKey,
   )
-  return { ok: true, event: observed }
+  return { ok: true, report: { id, content: contentOf(event), index, arrival } }
 }
 
 /** Shops choose ids by themselves: the key keeps those of two shops apart. */
@@ -129,26 +148,4 @@ export function eventIdOf(keyId: string, clientId: string): string {
   return id.length <= MAX_EVENT_ID
     ? id
     : `${keyId}:sha256:${createHash('sha256').update(clientId).digest('base64url')}`
-}
-
-const stateKeyOf = (eventId: string): string => `endcap:event:${eventId}`
-
-/** Without the state store nothing is recognised here; event ids still make repeats harmless further on. */
-async function alreadyTaken(ids: readonly string[], { state, logger }: EventsDeps): Promise<string[]> {
-  if (ids.length === 0) return []
-  try {
-    const marks = await state.getMany(ids.map(stateKeyOf))
-    return ids.filter((_, i) => marks[i] !== undefined)
-  } catch (error) {
-    logger.warn({ err: error }, 'repeated events cannot be recognised at the moment')
-    return []
-  }
-}
-
-async function remember(events: readonly InteractionEvent[], { state, logger }: EventsDeps): Promise<void> {
-  try {
-    await Promise.all(events.map(({ id }) => state.set(stateKeyOf(id), '1', REMEMBERED_MS)))
-  } catch (error) {
-    logger.warn({ err: error }, 'taken events could not be remembered')
-  }
 }

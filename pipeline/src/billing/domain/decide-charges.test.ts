@@ -1,3 +1,4 @@
+import { budgetMonthOf, budgetWeekOf, SUSPICIONS, type Suspicion } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyDecision, decideCharges } from './decide-charges.js'
@@ -21,6 +22,8 @@ const campaign = (limits: Partial<CampaignLimits> = {}): CampaignLimits => ({
   currency: 'EUR',
   timeZone: 'UTC',
   budgetDailyMicros: undefined,
+  budgetWeeklyMicros: undefined,
+  budgetMonthlyMicros: undefined,
   budgetTotalMicros: undefined,
   ...limits,
 })
@@ -31,6 +34,8 @@ const stateOf = (parts: Partial<BillingState> = {}): BillingState => ({
   campaigns: new Map([['c1', campaign()]]),
   wallets: new Map([['m1', 1_000_000_000n]]),
   counters: new Map(),
+  watermarkMs: 0,
+  waiting: [],
   ...parts,
 })
 
@@ -39,6 +44,9 @@ interface EventParts {
   readonly id?: string
   readonly auction?: string
   readonly atMs?: number
+  /** When it was received; else when it happened. */
+  readonly receivedAtMs?: number
+  readonly suspicion?: Suspicion
   readonly offer?: Partial<Offer>
   readonly campaignId?: string
   readonly merchantId?: string
@@ -48,7 +56,9 @@ const event = (type: 'impression' | 'click', parts: EventParts = {}): BillableIn
   return {
     interactionId: parts.id ?? `e${++lastId}`,
     type,
-    occurredAtMs: parts.atMs ?? issuedAtMs + MINUTE,
+    occurredAtMs: parts.atMs ?? issuedAtMs + (type === 'impression' ? MINUTE : MINUTE + 1_000),
+    receivedAtMs: parts.receivedAtMs ?? parts.atMs ?? issuedAtMs + MINUTE,
+    suspicion: parts.suspicion,
     slot: {
       auctionId: parts.auction ?? 'a1',
       position: 1,
@@ -87,16 +97,48 @@ describe('clicks', () => {
     expect(decision.counters.get(counterKey('c1', '2026-03-10'))?.spentMicros).toBe(250_000n)
   })
 
-  it('does not charge a click whose impression was never seen', () => {
-    expect(outcomes(decideCharges(stateOf(), [click()]))).toEqual(['no_impression'])
-  })
-
   it('does not charge a click whose impression came too late to count', () => {
     const late = impression({ atMs: NOON + 2 * HOUR })
-    expect(outcomes(decideCharges(stateOf(), [late, click({ atMs: NOON + 2 * HOUR + 1 })]))).toEqual([
-      'stale',
-      'no_impression',
+    expect(
+      outcomes(decideCharges(stateOf(), [late, click({ atMs: NOON + 2 * HOUR + 1 }), laterArrival(16)])),
+    ).toEqual(['stale', 'no_impression'])
+  })
+
+  it('does not charge a click less than 100 ms after its impression, and charges the next one', () => {
+    const seenAt = NOON + MINUTE
+    const after = (ms: number) => click({ atMs: seenAt + ms })
+    expect(
+      outcomes(decideCharges(stateOf(), [impression(), after(0), after(99), after(100), after(101)])),
+    ).toEqual(['too_fast', 'too_fast', 250_000n, 'repeat'])
+  })
+
+  it('charges a click dated before its impression, whose pixel took longer to load', () => {
+    expect(outcomes(decideCharges(stateOf(), [impression(), click({ atMs: NOON + MINUTE - 50 })]))).toEqual([
+      250_000n,
     ])
+  })
+
+  it.each(SUSPICIONS)('does not charge a click that is suspicious: %s', (suspicion) => {
+    const decision = decideCharges(stateOf(), [impression(), click({ suspicion }), click()])
+    expect(outcomes(decision)).toEqual([suspicion, 250_000n])
+    expect(decision.verdicts[0]).toMatchObject({ outcome: 'not_charged', priceMicros: 250_000n })
+  })
+
+  it.each(SUSPICIONS)('takes an impression that is suspicious for none: %s', (suspicion) => {
+    const seen = impression({ suspicion })
+    const suspect = decideCharges(stateOf(), [seen, click({ suspicion }), click(), laterArrival(16)])
+    expect(suspect.verdicts.map(({ interaction: { type }, reason }) => [type, reason])).toEqual([
+      ['impression', suspicion],
+      ['click', suspicion],
+      ['click', 'no_impression'],
+    ])
+  })
+
+  it.each(SUSPICIONS)('does not charge a cpm impression that is suspicious: %s', (suspicion) => {
+    const offer = cpm(5_000_000n)
+    expect(
+      outcomes(decideCharges(stateOf(), [impression({ suspicion, offer }), impression({ offer })])),
+    ).toEqual([suspicion, 5_000n])
   })
 
   it('charges a click up to the last millisecond of 24 hours, and none after', () => {
@@ -126,9 +168,75 @@ describe('clicks', () => {
   })
 
   it('does not charge a slot again whose impression was forgotten and sent anew', () => {
-    const paid = { impressionId: undefined, clickId: undefined, charged: true }
+    const paid = { impression: undefined, clickId: undefined, charged: true }
     const state = stateOf({ slots: new Map([['1/a1', paid]]) })
     expect(outcomes(decideCharges(state, [impression(), click()]))).toEqual(['repeat'])
+  })
+})
+
+/** Another slot's impression that arrives so many minutes after two hours past noon: the log's own time comes so far. */
+const laterArrival = (minutes: number) =>
+  impression({
+    auction: `later-${minutes}`,
+    atMs: NOON + 2 * HOUR + minutes * MINUTE,
+    offer: { issuedAtMs: NOON + 2 * HOUR },
+  })
+
+describe('clicks before their impression', () => {
+  const arriving = (auction: string, minutes: number) =>
+    impression({ auction, offer: { issuedAtMs: NOON + minutes * MINUTE }, atMs: NOON + minutes * MINUTE })
+  const early = (parts?: EventParts) => click({ atMs: NOON + 1_000, ...parts })
+  const seen = (parts?: EventParts) => impression({ atMs: NOON + 500, ...parts })
+
+  it('are judged when the impression comes, in the order in which they came', () => {
+    const decision = decideCharges(stateOf(), [early({ id: 'first' }), early({ id: 'second' }), seen()])
+    expect(decision.verdicts.map(({ interaction, reason }) => [interaction.interactionId, reason])).toEqual([
+      ['first', ''],
+      ['second', 'repeat'],
+    ])
+    expect(decision.waits).toEqual([])
+  })
+
+  it('wait while the log has not come 15 minutes further, and no longer', () => {
+    const waiting = decideCharges(stateOf(), [early(), arriving('other', 15)])
+    expect([waiting.verdicts, waiting.waits.length]).toEqual([[], 1])
+    const inTime = arriving('other', 15)
+    expect(outcomes(decideCharges(stateOf(), [early(), inTime, seen()]))).toEqual([250_000n])
+    const past = impression({ auction: 'past', atMs: NOON + 15 * MINUTE + 1_000 })
+    const tooLate = decideCharges(stateOf(), [early(), past, seen()])
+    expect(outcomes(tooLate)).toEqual(['no_impression'])
+    expect(tooLate.waits).toEqual([])
+  })
+
+  it('are one click, however often they are sent while they wait', () => {
+    const sent = early()
+    const waiting = decideCharges(stateOf(), [sent, sent])
+    expect(waiting.waits).toHaveLength(1)
+    const again = decideCharges(applyDecision(stateOf(), waiting), [sent, seen(), sent])
+    expect(outcomes(again)).toEqual([250_000n])
+    expect(again.waited).toHaveLength(1)
+  })
+
+  it('are not made late by one event that claims to have arrived years ahead', () => {
+    const ahead = impression({ auction: 'ahead', receivedAtMs: NOON + 10_000 * HOUR })
+    const next = early({ auction: 'a2', receivedAtMs: NOON + 48 * HOUR })
+    const decision = decideCharges(stateOf(), [ahead, next, seen({ auction: 'a2' })])
+    expect(outcomes(decision)).toEqual([250_000n])
+  })
+
+  it('do not wait when they are stale or suspicious themselves', () => {
+    const decision = decideCharges(stateOf(), [
+      click({ atMs: NOON + 24 * HOUR }),
+      click({ suspicion: 'bot' }),
+    ])
+    expect(outcomes(decision)).toEqual(['stale', 'bot'])
+  })
+
+  it('of a campaign priced by impressions are valid and free once seen', () => {
+    const offer = cpm(5_000_000n)
+    const decision = decideCharges(stateOf(), [early({ id: 'c', offer }), seen({ id: 'i', offer })])
+    expect(outcomes(decision)).toEqual([5_000n])
+    expect(decision.free.map(({ interactionId }) => interactionId)).toEqual(['c'])
   })
 })
 
@@ -191,9 +299,22 @@ describe('limits', () => {
       ...over,
       reason: 'over_budget_total',
     })
+    expect(
+      limited({ budgetMonthlyMicros: 249_999n, budgetWeeklyMicros: 1n, budgetDailyMicros: 1n }, 0n),
+    ).toMatchObject({ ...over, reason: 'over_budget_month' })
+    expect(limited({ budgetWeeklyMicros: 249_999n, budgetDailyMicros: 1n }, 0n)).toMatchObject({
+      ...over,
+      reason: 'over_budget_week',
+    })
     expect(limited({ budgetDailyMicros: 249_999n }, 0n)).toMatchObject({ ...over, reason: 'over_budget_day' })
     expect(limited({}, 249_999n)).toMatchObject({ ...over, reason: 'over_wallet' })
-    expect(limited({ budgetTotalMicros: 250_000n, budgetDailyMicros: 250_000n }, 250_000n)).toMatchObject({
+    const enough = {
+      budgetTotalMicros: 250_000n,
+      budgetMonthlyMicros: 250_000n,
+      budgetWeeklyMicros: 250_000n,
+      budgetDailyMicros: 250_000n,
+    }
+    expect(limited(enough, 250_000n)).toMatchObject({
       outcome: 'charged',
       amountMicros: 250_000n,
     })
@@ -221,14 +342,44 @@ describe('limits', () => {
     })
     const before = Date.parse('2026-03-11T06:59:30Z')
     const pairs = [before, before + MINUTE].flatMap((atMs, index) => {
-      const parts = { auction: `a${index}`, atMs, offer: { issuedAtMs: before } }
-      return [impression(parts), click(parts)]
+      const parts = { auction: `a${index}`, offer: { issuedAtMs: before } }
+      return [impression({ ...parts, atMs: before - 1_000 }), click({ ...parts, atMs })]
     })
     const decision = decideCharges(state, pairs)
     expect(decision.verdicts.map((verdict) => [verdict.budgetDay, verdict.reason])).toEqual([
       ['2026-03-10', ''],
       ['2026-03-11', ''],
     ])
+  })
+})
+
+describe('weeks and months', () => {
+  /** What is charged of one click a day at 1.00 from Saturday the 28th of March on. */
+  const chargedOf = (limits: Partial<CampaignLimits>, days: number) => {
+    const state = stateOf({ campaigns: new Map([['c1', campaign(limits)]]) })
+    const events = Array.from({ length: days }, (_, day) => {
+      const issuedAtMs = Date.parse('2026-03-28T12:00:00Z') + day * 24 * HOUR
+      const parts = { auction: `a${day}`, offer: { issuedAtMs, priceMicros: 1_000_000n } }
+      return [impression(parts), click(parts)]
+    }).flat()
+    return decideCharges(state, events)
+      .verdicts.filter(({ outcome }) => outcome === 'charged')
+      .map(({ budgetDay }) => budgetDay.slice(5))
+  }
+
+  it('begin anew on Monday', () => {
+    expect(chargedOf({ budgetWeeklyMicros: 3_000_000n }, 10)).toEqual([
+      '03-28',
+      '03-29',
+      '03-30',
+      '03-31',
+      '04-01',
+      '04-06',
+    ])
+  })
+
+  it('begin anew on the first', () => {
+    expect(chargedOf({ budgetMonthlyMicros: 2_000_000n }, 10)).toEqual(['03-28', '03-29', '04-01', '04-02'])
   })
 })
 
@@ -259,6 +410,8 @@ describe('always', () => {
       limits: fc.array(
         fc.record({
           daily: fc.option(fc.bigInt({ min: 1n, max: 3_000n }), { nil: undefined }),
+          weekly: fc.option(fc.bigInt({ min: 1n, max: 4_000n }), { nil: undefined }),
+          monthly: fc.option(fc.bigInt({ min: 1n, max: 4_500n }), { nil: undefined }),
           total: fc.option(fc.bigInt({ min: 1n, max: 5_000n }), { nil: undefined }),
         }),
         { minLength: 4, maxLength: 4 },
@@ -274,6 +427,8 @@ describe('always', () => {
               merchantId: `m${(index % 2) + 1}`,
               timeZone: index % 2 === 0 ? 'Asia/Tokyo' : 'UTC',
               budgetDailyMicros: limits[index]!.daily,
+              budgetWeeklyMicros: limits[index]!.weekly,
+              budgetMonthlyMicros: limits[index]!.monthly,
               budgetTotalMicros: limits[index]!.total,
             }),
           ]),
@@ -288,16 +443,21 @@ describe('always', () => {
         slot: fc.nat({ max: 30 }),
         // Few ids, so that the same event comes again.
         id: fc.nat({ max: 60 }),
-        hours: fc.constantFrom(0, 1, 3, 20, 30),
+        hours: fc.constantFrom(0, 0, 0, 1, 3, 20, 30),
+        // Arrivals out of order, some far enough apart to end a wait.
+        delayed: fc.constantFrom(0, 0, 0, 10, 20, 900),
+        suspicion: fc.option(fc.constantFrom(...SUSPICIONS), { nil: undefined, freq: 12 }),
       })
-      .map(({ type, slot, id, hours }) => {
+      .map(({ type, slot, id, hours, delayed, suspicion }) => {
         const index = slot % 4
         const parts: EventParts = {
           id: `${type}-${slot}-${id % 3}`,
           auction: `a${slot}`,
           campaignId: CAMPAIGNS[index]!,
           merchantId: `m${(index % 2) + 1}`,
-          atMs: NOON + hours * HOUR,
+          atMs: NOON + hours * HOUR + (type === 'click' ? 100 : 0),
+          receivedAtMs: NOON + hours * HOUR + delayed * MINUTE,
+          ...(suspicion && { suspicion }),
           offer: index < 2 ? { priceMicros: BigInt(100 + slot * 7) } : cpm(BigInt(100_000 + slot * 777)),
         }
         return event(type, parts)
@@ -315,10 +475,16 @@ describe('always', () => {
             verdicts.reduce((total, verdict) => total + verdict.amountMicros, 0n)
           expect(decision.counters.get(counterKey(id, TOTAL_PERIOD))?.spentMicros ?? 0n).toBe(sum(own))
           if (limits.budgetTotalMicros !== undefined) expect(sum(own) <= limits.budgetTotalMicros).toBe(true)
-          for (const day of new Set(own.map((verdict) => verdict.budgetDay))) {
-            const ofDay = sum(own.filter((verdict) => verdict.budgetDay === day))
-            expect(decision.counters.get(counterKey(id, day))?.spentMicros ?? 0n).toBe(ofDay)
-            if (limits.budgetDailyMicros !== undefined) expect(ofDay <= limits.budgetDailyMicros).toBe(true)
+          for (const [periodOf, limit] of [
+            [(day: string) => day, limits.budgetDailyMicros],
+            [budgetWeekOf, limits.budgetWeeklyMicros],
+            [budgetMonthOf, limits.budgetMonthlyMicros],
+          ] as const) {
+            for (const period of new Set(own.map((verdict) => periodOf(verdict.budgetDay)))) {
+              const spent = sum(own.filter((verdict) => periodOf(verdict.budgetDay) === period))
+              expect(decision.counters.get(counterKey(id, period))?.spentMicros ?? 0n).toBe(spent)
+              if (limit !== undefined) expect(spent <= limit).toBe(true)
+            }
           }
         }
         for (const [merchantId, balance] of state.wallets) {
@@ -333,12 +499,16 @@ describe('always', () => {
     )
   })
 
-  it('gives one verdict an interaction and one charge a slot', () => {
+  it('gives every interaction exactly one verdict, or lets it wait, and every slot one charge', () => {
     fc.assert(
       fc.property(arbitraryState, arbitraryEvents, (state, events) => {
-        const { verdicts } = decideCharges(state, events)
-        const ids = verdicts.map((verdict) => verdict.interaction.interactionId)
-        expect(new Set(ids).size).toBe(ids.length)
+        const { verdicts, free, waits } = decideCharges(state, events)
+        const ids = [
+          ...verdicts.map((verdict) => verdict.interaction.interactionId),
+          ...free.map(({ interactionId }) => interactionId),
+          ...waits.map(({ interaction }) => interaction.interactionId),
+        ]
+        expect([...ids].sort()).toEqual([...new Set(events.map(({ interactionId }) => interactionId))].sort())
         const charged = verdicts.filter((verdict) => verdict.outcome === 'charged')
         expect(new Set(charged.map((verdict) => verdict.interaction.slot.auctionId)).size).toBe(
           charged.length,
@@ -354,6 +524,7 @@ describe('always', () => {
         const first = decideCharges(state, events.slice(0, cut))
         const second = decideCharges(applyDecision(state, first), events.slice(cut))
         expect([...first.verdicts, ...second.verdicts]).toEqual(whole.verdicts)
+        expect([...first.free, ...second.free]).toEqual(whole.free)
         expect(applyDecision(applyDecision(state, first), second)).toEqual(applyDecision(state, whole))
       }),
     )

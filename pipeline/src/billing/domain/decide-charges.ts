@@ -1,11 +1,11 @@
 import { budgetDay, type ChargeReason, type Micros } from '@endcap/contracts'
+import { type Cost, costOf, limitExceeded, periodsOf } from './spend.js'
 import {
   type BillableInteraction,
   type BillingState,
   type CampaignLimits,
   counterKey,
   type Decision,
-  type Offer,
   type SlotState,
   type SpendCounter,
   slotKey,
@@ -13,18 +13,21 @@ import {
   type Unplaced,
   type UnplacedReason,
   type Verdict,
+  type WaitingClick,
 } from './types.js'
-import { isBillable, judgeValidity } from './validity.js'
-
-const IMPRESSIONS_PER_CPM_PRICE = 1000n
+import { arrivalOf, CLICK_WAIT_MS, isBillable, judgeValidity } from './validity.js'
 
 /**
  * Decides what each interaction costs, one after another in the order given (the order of the log), each seeing what the
  * ones before it did. Every interaction gets at most one verdict ever: one that is known already, by its event id, changes nothing.
  *
- * Valid ones are charged whole or not at all: what would exceed the total budget, the budget of the merchant's day on which
- * it happened, or the wallet is `not_charged` with its price kept. Invalid ones are `not_charged` with the reason. Valid ones
- * that are free under their pricing (a cpc impression, a cpm click) are remembered but need no verdict.
+ * Valid ones are charged whole or not at all: what would exceed a budget (total, or the month, week or day of the merchant's in which
+ * it happened) or the wallet is `not_charged` with its price kept. Invalid ones are `not_charged` with the reason. Valid ones
+ * that are free under their pricing (a cpc impression, a cpm click) are remembered and listed, without money.
+ *
+ * A click without an impression waits until the impression comes, and is judged right after it, in the order in which the clicks came.
+ * Time for it is the log's own: the latest arrival (`receivedAt`) among the interactions so far. Once that has come CLICK_WAIT_MS
+ * further than when the click came, there was `no_impression`.
  *
  * Cutting the same interactions into other batches decides the same.
  */
@@ -37,7 +40,16 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
   const unplaced: Unplaced[] = []
   const impressions: BillableInteraction[] = []
   const clicks: BillableInteraction[] = []
-  const dayOf = createDayLookup()
+  const free: BillableInteraction[] = []
+  const waits = new Set<WaitingClick>()
+  const waited: WaitingClick[] = []
+  // In the order of the log, which is that of their deadlines too.
+  const waiting = new Set<WaitingClick>()
+  const waitingAt = new Map<string, WaitingClick[]>()
+  const periodsAt = createPeriodLookup()
+  let { watermarkMs } = state
+
+  const slotAt = (key: string) => slots.get(key) ?? state.slots.get(key)
 
   const counterOf = (campaignId: string, merchantId: string, period: string): SpendCounter => {
     const key = counterKey(campaignId, period)
@@ -47,81 +59,154 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     )
   }
 
-  for (const interaction of interactions) {
-    const { slot, offer, interactionId } = interaction
-    if (judged.has(interactionId) || state.judged.has(interactionId)) continue
-    const key = slotKey(slot)
-    const known = slots.get(key) ?? state.slots.get(key)
-    if (offer && isSameEvent(interaction, known)) continue
+  function isKnown(interaction: BillableInteraction): boolean {
+    const { interactionId } = interaction
+    if (judged.has(interactionId) || state.judged.has(interactionId)) return true
+    if (!interaction.offer) return false
+    const key = slotKey(interaction.slot)
+    return (
+      isSameEvent(interaction, slotAt(key)) ||
+      (waitingAt.get(key)?.some((click) => click.interaction.interactionId === interactionId) ?? false)
+    )
+  }
 
+  function judge(interaction: BillableInteraction, canWait: boolean): void {
+    const { slot, offer } = interaction
+    const key = slotKey(slot)
     const campaign = state.campaigns.get(slot.campaignId)
     const problem = placementProblem(interaction, campaign)
     if (!campaign || problem) {
       unplaced.push({ interaction, reason: problem ?? 'campaign_unknown' })
-      continue
+      return
     }
-    const day = dayOf(interaction.occurredAtMs, campaign.timeZone)
-    const common = { interaction, currency: campaign.currency, budgetDay: day }
     if (!offer) {
-      judged.add(interactionId)
-      verdicts.push({
-        ...common,
-        pricing: campaign.pricing,
-        outcome: 'not_charged',
-        reason: 'token_invalid',
-        amountMicros: 0n,
-        priceMicros: 0n,
-      })
-      continue
+      pronounce(interaction, campaign, 'token_invalid', FREE)
+      return
     }
-
-    const billable = isBillable(interaction.type, offer.pricing)
-    const total = counterOf(slot.campaignId, slot.merchantId, TOTAL_PERIOD)
-    const cost = billable ? costOf(offer, total.carry) : FREE
+    const known = slotAt(key)
     const invalid = judgeValidity(interaction, offer, known)
-    if (invalid === '') {
-      const isClick = interaction.type === 'click'
-      ;(isClick ? clicks : impressions).push(interaction)
-      slots.set(key, {
-        impressionId: isClick ? known?.impressionId : interactionId,
-        clickId: isClick ? interactionId : known?.clickId,
-        charged: known?.charged ?? false,
-      })
-      if (!billable) continue
+    if (invalid === 'no_impression' && canWait) {
+      const click = { interaction, deadlineMs: watermarkMs + CLICK_WAIT_MS }
+      waits.add(click)
+      putOff(click)
+      return
     }
+    const billable = isBillable(interaction.type, offer.pricing)
+    const { carry } = counterOf(slot.campaignId, slot.merchantId, TOTAL_PERIOD)
+    const cost = billable ? costOf(offer, carry) : FREE
+    if (invalid !== '') {
+      pronounce(interaction, campaign, invalid, cost)
+      return
+    }
+    remember(interaction, key, known)
+    if (billable) charge(interaction, campaign, cost)
+    else free.push(interaction)
+    if (interaction.type === 'impression') wake(key)
+  }
 
-    const today = counterOf(slot.campaignId, slot.merchantId, day)
-    const balance = wallets.get(slot.merchantId) ?? state.wallets.get(slot.merchantId) ?? 0n
-    const reason: ChargeReason =
-      invalid === '' ? limitExceeded(campaign, cost.amountMicros, total, today, balance) : invalid
-    judged.add(interactionId)
+  function pronounce(
+    interaction: BillableInteraction,
+    campaign: CampaignLimits,
+    reason: ChargeReason,
+    { amountMicros }: Cost,
+  ): void {
+    judged.add(interaction.interactionId)
     verdicts.push({
-      ...common,
-      pricing: offer.pricing,
+      interaction,
+      pricing: interaction.offer?.pricing ?? campaign.pricing,
+      currency: campaign.currency,
+      budgetDay: periodsAt(interaction.occurredAtMs, campaign.timeZone).at(-1)!,
       outcome: reason === '' ? 'charged' : 'not_charged',
       reason,
-      amountMicros: reason === '' ? cost.amountMicros : 0n,
-      priceMicros: cost.amountMicros,
-    })
-    if (reason !== '') continue
-
-    slots.set(key, { ...slots.get(key)!, charged: true })
-    wallets.set(slot.merchantId, balance - cost.amountMicros)
-    counters.set(counterKey(slot.campaignId, TOTAL_PERIOD), {
-      ...total,
-      spentMicros: total.spentMicros + cost.amountMicros,
-      carry: cost.carry,
-    })
-    counters.set(counterKey(slot.campaignId, day), {
-      ...today,
-      spentMicros: today.spentMicros + cost.amountMicros,
+      amountMicros: reason === '' ? amountMicros : 0n,
+      priceMicros: amountMicros,
     })
   }
-  return { verdicts, unplaced, impressions, clicks, slots, wallets, counters }
+
+  function remember(interaction: BillableInteraction, key: string, known: SlotState | undefined): void {
+    const { type, interactionId, occurredAtMs } = interaction
+    const isClick = type === 'click'
+    ;(isClick ? clicks : impressions).push(interaction)
+    slots.set(key, {
+      impression: isClick ? known?.impression : { id: interactionId, occurredAtMs },
+      clickId: isClick ? interactionId : known?.clickId,
+      charged: known?.charged ?? false,
+    })
+  }
+
+  function charge(interaction: BillableInteraction, campaign: CampaignLimits, cost: Cost): void {
+    const { merchantId, campaignId } = interaction.slot
+    const spent = periodsAt(interaction.occurredAtMs, campaign.timeZone).map((period) =>
+      counterOf(campaignId, merchantId, period),
+    )
+    const balance = wallets.get(merchantId) ?? state.wallets.get(merchantId) ?? 0n
+    const reason = limitExceeded(campaign, cost.amountMicros, spent, balance)
+    pronounce(interaction, campaign, reason, cost)
+    if (reason !== '') return
+
+    const key = slotKey(interaction.slot)
+    slots.set(key, { ...slots.get(key)!, charged: true })
+    wallets.set(merchantId, balance - cost.amountMicros)
+    for (const counter of spent) {
+      counters.set(counterKey(campaignId, counter.period), {
+        ...counter,
+        spentMicros: counter.spentMicros + cost.amountMicros,
+        carry: counter.period === TOTAL_PERIOD ? cost.carry : counter.carry,
+      })
+    }
+  }
+
+  function putOff(click: WaitingClick): void {
+    waiting.add(click)
+    const key = slotKey(click.interaction.slot)
+    const others = waitingAt.get(key)
+    if (others) others.push(click)
+    else waitingAt.set(key, [click])
+  }
+
+  function takeUp(click: WaitingClick): BillableInteraction {
+    waiting.delete(click)
+    if (!waits.delete(click)) waited.push(click)
+    return click.interaction
+  }
+
+  /** The slot's impression came: those that waited for it are judged now. */
+  function wake(key: string): void {
+    for (const click of waitingAt.get(key) ?? []) if (waiting.has(click)) judge(takeUp(click), false)
+  }
+
+  function endWaits(): void {
+    for (const click of waiting) {
+      if (click.deadlineMs > watermarkMs) break
+      judge(takeUp(click), false)
+    }
+  }
+
+  for (const click of state.waiting) putOff(click)
+  for (const interaction of interactions) {
+    const { offer } = interaction
+    if (offer) watermarkMs = Math.max(watermarkMs, arrivalOf(interaction.receivedAtMs, offer))
+    endWaits()
+    if (!isKnown(interaction)) judge(interaction, true)
+  }
+  return {
+    verdicts,
+    unplaced,
+    impressions,
+    clicks,
+    slots,
+    wallets,
+    counters,
+    free,
+    watermarkMs,
+    waits: [...waits],
+    waited,
+  }
 }
 
 /** The state after a decision, for whoever decides the next batch without reading it back from a store. */
 export function applyDecision(state: BillingState, decision: Decision): BillingState {
+  const waited = new Set(decision.waited)
   return {
     judged: new Set([
       ...state.judged,
@@ -131,47 +216,16 @@ export function applyDecision(state: BillingState, decision: Decision): BillingS
     campaigns: state.campaigns,
     wallets: new Map([...state.wallets, ...decision.wallets]),
     counters: new Map([...state.counters, ...decision.counters]),
+    watermarkMs: decision.watermarkMs,
+    waiting: [...state.waiting.filter((click) => !waited.has(click)), ...decision.waits],
   }
-}
-
-interface Cost {
-  readonly amountMicros: Micros
-  readonly carry: bigint
 }
 
 const FREE: Cost = { amountMicros: 0n, carry: 0n }
 
-/**
- * A click costs its price. An impression costs a thousandth of its cpm price; what is below a whole micro is carried to the
- * campaign's next impression, so that a thousand impressions cost exactly one price.
- */
-function costOf(offer: Offer, carry: bigint): Cost {
-  if (offer.pricing === 'cpc') return { amountMicros: offer.priceMicros, carry }
-  const thousandths = offer.priceMicros + carry
-  return {
-    amountMicros: thousandths / IMPRESSIONS_PER_CPM_PRICE,
-    carry: thousandths % IMPRESSIONS_PER_CPM_PRICE,
-  }
-}
-
-function limitExceeded(
-  campaign: CampaignLimits,
-  amountMicros: Micros,
-  total: SpendCounter,
-  today: SpendCounter,
-  balanceMicros: Micros,
-): ChargeReason {
-  const { budgetTotalMicros, budgetDailyMicros } = campaign
-  if (budgetTotalMicros !== undefined && total.spentMicros + amountMicros > budgetTotalMicros)
-    return 'over_budget_total'
-  if (budgetDailyMicros !== undefined && today.spentMicros + amountMicros > budgetDailyMicros)
-    return 'over_budget_day'
-  return amountMicros > balanceMicros ? 'over_wallet' : ''
-}
-
 /** The first valid impression or click of a slot, delivered again. It may have left no verdict, being free. */
 const isSameEvent = (interaction: BillableInteraction, slot: SlotState | undefined): boolean =>
-  interaction.interactionId === (interaction.type === 'click' ? slot?.clickId : slot?.impressionId)
+  interaction.interactionId === (interaction.type === 'click' ? slot?.clickId : slot?.impression?.id)
 
 function placementProblem(
   interaction: BillableInteraction,
@@ -184,17 +238,17 @@ function placementProblem(
   return campaign.currency === offer.currency ? undefined : 'currency_mismatch'
 }
 
-/** Budget days by minute and zone: days begin on whole minutes in every zone, and formatting a date is slow. */
-function createDayLookup(): (instantMs: number, timeZone: string) => string {
-  const days = new Map<string, string>()
+/** Periods by minute and zone: days begin on whole minutes in every zone, and formatting a date is slow. */
+function createPeriodLookup(): (instantMs: number, timeZone: string) => readonly string[] {
+  const lookup = new Map<string, readonly string[]>()
   return (instantMs, timeZone) => {
     const minute = Math.floor(instantMs / 60_000)
     const key = `${minute} ${timeZone}`
-    let day = days.get(key)
-    if (day === undefined) {
-      day = budgetDay(minute * 60_000, timeZone)
-      days.set(key, day)
+    let periods = lookup.get(key)
+    if (periods === undefined) {
+      periods = periodsOf(budgetDay(minute * 60_000, timeZone))
+      lookup.set(key, periods)
     }
-    return day
+    return periods
   }
 }

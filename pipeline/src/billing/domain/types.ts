@@ -1,4 +1,4 @@
-import type { ChargeReason, Micros, Pricing } from '@endcap/contracts'
+import type { ChargeReason, Micros, Pricing, Suspicion } from '@endcap/contracts'
 
 /** Where a slot was shown and whose it is: copied onto the charge, so that reports need no join. */
 export interface SlotFacts {
@@ -29,7 +29,11 @@ export interface BillableInteraction {
   /** The event's id: its identity. */
   readonly interactionId: string
   readonly type: 'impression' | 'click'
+  /** When it happened by its source's clock, but never after it was received. */
   readonly occurredAtMs: number
+  readonly receivedAtMs: number
+  /** The first thing that made it suspicious where it came in. */
+  readonly suspicion: Suspicion | undefined
   /** From the token; when the token does not open, as the event itself names it. */
   readonly slot: SlotFacts
   /** undefined when the token did not open: nothing that it claims may move money. */
@@ -38,8 +42,8 @@ export interface BillableInteraction {
 
 /** What is remembered of a slot. */
 export interface SlotState {
-  /** The event that was its first valid impression. */
-  readonly impressionId: string | undefined
+  /** Its first valid impression. */
+  readonly impression: { readonly id: string; readonly occurredAtMs: number } | undefined
   /** The event that was its first valid click. */
   readonly clickId: string | undefined
   /** A charge exists for it, even if its impression has been forgotten since. */
@@ -53,17 +57,26 @@ export interface CampaignLimits {
   readonly timeZone: string
   /** undefined: no limit. */
   readonly budgetDailyMicros: Micros | undefined
+  readonly budgetWeeklyMicros: Micros | undefined
+  readonly budgetMonthlyMicros: Micros | undefined
   readonly budgetTotalMicros: Micros | undefined
 }
 
 export interface SpendCounter {
   readonly campaignId: string
   readonly merchantId: string
-  /** 'total' or a budget day. */
+  /** 'total', a budget day, or the week or month of one. */
   readonly period: string
   readonly spentMicros: Micros
   /** Thousandths of a micro (0–999) that cpm impressions still owe; kept on 'total' only. */
   readonly carry: bigint
+}
+
+/** A click that came before its impression. */
+export interface WaitingClick {
+  readonly interaction: BillableInteraction
+  /** Once the log's own time has come so far, the impression comes too late. */
+  readonly deadlineMs: number
 }
 
 /** Everything a decision depends on. Maps hold what the interactions at hand may touch. */
@@ -77,6 +90,10 @@ export interface BillingState {
   readonly wallets: ReadonlyMap<string, Micros>
   /** By `counterKey`; absent: nothing spent. */
   readonly counters: ReadonlyMap<string, SpendCounter>
+  /** The log's own time: the latest arrival so far. */
+  readonly watermarkMs: number
+  /** In the order of the log. */
+  readonly waiting: readonly WaitingClick[]
 }
 
 export interface Verdict {
@@ -111,6 +128,13 @@ export interface Decision {
   readonly slots: ReadonlyMap<string, SlotState>
   readonly wallets: ReadonlyMap<string, Micros>
   readonly counters: ReadonlyMap<string, SpendCounter>
+  /** Valid ones that cost nothing under their pricing: a cpc impression, a cpm click. */
+  readonly free: readonly BillableInteraction[]
+  readonly watermarkMs: number
+  /** Clicks that wait from now on, in order. */
+  readonly waits: readonly WaitingClick[]
+  /** Those that waited before and wait no longer. */
+  readonly waited: readonly WaitingClick[]
 }
 
 export const TOTAL_PERIOD = 'total'

@@ -9,7 +9,6 @@ import {
   type SlotState,
   type SpendCounter,
   slotKey,
-  TOTAL_PERIOD,
   type Verdict,
 } from '../domain/types.js'
 
@@ -39,10 +38,12 @@ export async function slotStates(
     auctionId: string
     position: number
     impressionId: string | null
+    seenAt: Date | null
     clickId: string | null
     charged: boolean
   }>(
-    `select slot.auction_id as "auctionId", slot.position, s.impression_id as "impressionId", s.click_id as "clickId",
+    `select slot.auction_id as "auctionId", slot.position, s.impression_id as "impressionId",
+       s.occurred_at as "seenAt", s.click_id as "clickId",
        exists (select 1 from charges c where c.auction_id = slot.auction_id and c.position = slot.position
                and c.outcome = 'charged') as charged
      from unnest($1::text[], $2::int[]) as slot (auction_id, position)
@@ -55,7 +56,10 @@ export async function slotStates(
       .map((row) => [
         slotKey(row),
         {
-          impressionId: row.impressionId ?? undefined,
+          impression:
+            row.impressionId === null
+              ? undefined
+              : { id: row.impressionId, occurredAtMs: row.seenAt!.getTime() },
           clickId: row.clickId ?? undefined,
           charged: row.charged,
         },
@@ -75,10 +79,13 @@ export async function campaignLimits(
     currency: string
     timeZone: string
     budgetDailyMicros: Micros | null
+    budgetWeeklyMicros: Micros | null
+    budgetMonthlyMicros: Micros | null
     budgetTotalMicros: Micros | null
   }>(
     `select c.id, c.merchant_id as "merchantId", c.pricing, m.currency, m.time_zone as "timeZone",
-       c.budget_daily_micros as "budgetDailyMicros", c.budget_total_micros as "budgetTotalMicros"
+       c.budget_daily_micros as "budgetDailyMicros", c.budget_weekly_micros as "budgetWeeklyMicros",
+       c.budget_monthly_micros as "budgetMonthlyMicros", c.budget_total_micros as "budgetTotalMicros"
      from campaigns c join merchants m on m.id = c.merchant_id where c.id = any ($1)`,
     [campaignIds],
   )
@@ -88,23 +95,25 @@ export async function campaignLimits(
       {
         ...limits,
         budgetDailyMicros: limits.budgetDailyMicros ?? undefined,
+        budgetWeeklyMicros: limits.budgetWeeklyMicros ?? undefined,
+        budgetMonthlyMicros: limits.budgetMonthlyMicros ?? undefined,
         budgetTotalMicros: limits.budgetTotalMicros ?? undefined,
       },
     ]),
   )
 }
 
-/** The counters that exist for these campaigns, in total and on these days, locked in one order until the transaction ends. */
+/** The counters that exist for these campaigns in these periods, locked in one order until the transaction ends. */
 export async function lockCounters(
   tx: Transaction,
   campaignIds: readonly string[],
-  days: readonly string[],
+  periods: readonly string[],
 ): Promise<ReadonlyMap<string, SpendCounter>> {
   const { rows } = await tx.query<SpendCounter>(
     `select campaign_id as "campaignId", merchant_id as "merchantId", period, spent_micros as "spentMicros", carry
      from spend_counters where campaign_id = any ($1) and period = any ($2)
      order by campaign_id, period for update`,
-    [campaignIds, [TOTAL_PERIOD, ...days]],
+    [campaignIds, periods],
   )
   return new Map(rows.map((row) => [counterKey(row.campaignId, row.period), row]))
 }

@@ -7,6 +7,7 @@ import {
   type InteractionEvent,
   type InteractionType,
   type OrderEvent,
+  type VerdictsEvent,
 } from '@endcap/contracts'
 import { createEmbeddedLog, type NewRecord } from '@endcap/platform/event-log'
 
@@ -151,5 +152,23 @@ export const chargeOf = (n: number, amountMicros = 100_000n): ChargeEvent => ({
     currency: 'EUR',
     outcome: 'charged',
     reason: '',
+  },
+})
+
+/** Interactions `first` to `first + count − 1`, valid and free. */
+export const verdictsOf = (n: number, first: number, count: number): VerdictsEvent => ({
+  ...envelope('verdicts', `evt_verdicts_${n}`, START_MS + n * 1000, `evt_verdicts_${n}`),
+  data: {
+    campaigns: [
+      {
+        merchantId: 'mer_1',
+        campaignId: 'cmp_1',
+        interactions: Array.from({ length: count }, (_, index) => [
+          `evt_impression_${first + index}`,
+          'impression' as const,
+          START_MS + (first + index) * 1000,
+        ]),
+      },
+    ],
   },
 })

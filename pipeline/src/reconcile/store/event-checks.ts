@@ -1,8 +1,15 @@
 import { countCell, defineQuery, instantMsParam } from '@endcap/platform/clickhouse'
 import { z } from 'zod'
 
-/** What tells the rows of an event table apart, besides the event's id. */
-const ROW_KEYS: Readonly<Record<string, string>> = { order_lines_v1: 'event_id, line_id' }
+/** Where every event of a topic has a row, or one a line. */
+export interface EventRows {
+  /** The topic's name in queries. */
+  readonly name: string
+  /** A table, or a query in brackets. */
+  readonly from: string
+  /** What tells the rows apart. */
+  readonly key: string
+}
 
 /**
  * Rows that are named after offsets of the log up to where ingest had come: a batch is called `topic:partition:first-last`, with more
@@ -20,9 +27,9 @@ const scope = {
 }
 
 /** The events of a table by the hour in which they occurred. */
-export const storedByHour = (table: string) =>
+export const storedByHour = ({ name, from, key }: EventRows) =>
   defineQuery({
-    name: `reconcile.${table}_by_hour`,
+    name: `reconcile.${name}_by_hour`,
     params: z.object(scope),
     row: z.object({
       startMs: countCell.transform((seconds) => seconds * 1000),
@@ -31,21 +38,21 @@ export const storedByHour = (table: string) =>
       ids: countCell,
     }),
     sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, count() as rows,
-        uniqExact(${ROW_KEYS[table] ?? 'event_id'}) as distinctRows, uniqExact(event_id) as ids
-      from ${table}
+        uniqExact(${key}) as distinctRows, uniqExact(event_id) as ids
+      from ${from}
       where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and ${STORED_BY_THEN}
       group by startMs order by startMs`,
   })
 
 /** The events of one hour: how many rows each has, how many of them differ, and whether it was stored by then. */
-export const storedOfHour = (table: string) =>
+export const storedOfHour = ({ name, from, key }: EventRows) =>
   defineQuery({
-    name: `reconcile.${table}_of_hour`,
+    name: `reconcile.${name}_of_hour`,
     params: z.object({ ...scope, sinceMs: instantMsParam }),
     row: z.object({ id: z.string(), doubled: countCell, byThen: countCell }),
-    sql: `select event_id as id, count() - uniqExact(${ROW_KEYS[table] ?? 'event_id'}) as doubled,
+    sql: `select event_id as id, count() - uniqExact(${key}) as doubled,
         countIf(${STORED_BY_THEN}) as byThen
-      from ${table}
+      from ${from}
       where toStartOfHour(occurred_at) = toDateTime({sinceMs:DateTime64(3, 'UTC')})
       group by event_id`,
     maxSeconds: 300,

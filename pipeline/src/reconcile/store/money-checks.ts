@@ -244,6 +244,8 @@ export interface BillingProgress {
   readonly next: ReadonlyMap<number, bigint>
   /** Charge rows for valid billable interactions, charged or over a limit, by the hour in which they occurred. */
   readonly byHour: ReadonlyMap<number, number>
+  /** Clicks that still wait for their impression. */
+  readonly waiting: number
 }
 
 /** How far billing has come, and what it had billed then. Both must be read in one snapshot. */
@@ -260,7 +262,14 @@ export async function billingProgress(
     `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, count(*) as n
      from charges where outcome = 'charged' or reason like 'over\\_%' group by hour`,
   )
+  const waiting = await q.query<{ n: bigint }>(
+    `select count(*) as n from waiting_clicks
+     join consumer_offsets using (partition)
+     where consumer = $1 and topic = $2 and deadline > watermark`,
+    [consumer, topic],
+  )
   return {
+    waiting: Number(waiting.rows[0]!.n),
     next: new Map(offsets.rows.map(({ partition, next }) => [partition, next])),
     byHour: new Map(hours.rows.map(({ hour, n }) => [Number(hour) * HOUR_MS, Number(n)])),
   }

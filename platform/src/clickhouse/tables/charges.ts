@@ -1,12 +1,13 @@
-import type { BillingEvent } from '@endcap/contracts'
+import type { ChargeEvent, ClawbackEvent } from '@endcap/contracts'
 import { z } from 'zod'
 import { countCell, instantForCell, int64Cell, int64ForCell, uint16ForCell } from '../cells.js'
 import { defineQuery } from '../define-query.js'
 import { defineTable } from '../define-table.js'
 import { eventReads, hoursOf, type StoredEvent } from './stored-event.js'
+import { freeVerdictsTable } from './verdicts.js'
 
 /** One row a verdict of billing, and one a charge given back: `clawed_back`, its amount negative. */
-export const chargesTable = defineTable<StoredEvent<BillingEvent>>({
+export const chargesTable = defineTable<StoredEvent<ChargeEvent | ClawbackEvent>>({
   name: 'charges_v1',
   columns: {
     event_id: ({ event }) => event.id,
@@ -36,7 +37,8 @@ export const chargesTable = defineTable<StoredEvent<BillingEvent>>({
   },
 })
 
-export const chargeReads = eventReads(chargesTable.name)
+/** Of the charges topic: the verdicts with a price, and those without. */
+export const chargeReads = eventReads(chargesTable.name, freeVerdictsTable.name)
 
 /** What was charged in each currency, from the raw verdicts. */
 export const chargedByCurrency = defineQuery({

@@ -20,33 +20,43 @@ export const amongEvents = eventsAt.transform(({ ids, atMs }) => ({ ids, ...hour
 export const AMONG_EVENTS = `occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at <= {to:DateTime64(3, 'UTC')}
         and toStartOfHour(occurred_at) in {hours:Array(DateTime('UTC'))} and event_id in {ids:Array(String)}`
 
-/** Reads that every raw event table answers alike. */
-export const eventReads = (table: string) => ({
+/** Reads that every raw event table answers alike; of a topic whose events go to several tables, all of them together. */
+export const eventReads = (...tables: [string, ...string[]]) => readsFrom(tables[0], sourceOf(tables))
+
+function sourceOf(tables: readonly string[]): string {
+  if (tables.length === 1) return identifier(tables[0]!)
+  const selects = tables.map(
+    (table) => `select event_id, occurred_at, received_at, source_batch from ${identifier(table)}`,
+  )
+  return `(${selects.join(' union all ')})`
+}
+
+const readsFrom = (name: string, source: string) => ({
   /** Rows and distinct event ids: equal where every event is one row. */
   counts: defineQuery({
-    name: `${table}.counts`,
+    name: `${name}.counts`,
     params: z.object({}),
     row: z.object({ rows: countCell, ids: countCell }),
-    sql: `select count() as rows, uniqExact(event_id) as ids from ${identifier(table)}`,
+    sql: `select count() as rows, uniqExact(event_id) as ids from ${source}`,
   }),
   /** When the newest stored event was received; 0 for an empty table. */
   receivedThrough: defineQuery({
-    name: `${table}.received_through`,
+    name: `${name}.received_through`,
     params: z.object({}),
     row: z.object({ receivedThroughMs: instantMsCell }),
-    sql: `select max(received_at) as receivedThroughMs from ${identifier(table)}`,
+    sql: `select max(received_at) as receivedThroughMs from ${source}`,
   }),
   /**
    * Which of these ids other batches have stored. `atMs`: when the events occurred; that never changes, so every copy of an event
    * lies in its hour, and the primary key (hour, event id) leads to a few granules however far apart the hours are.
    */
   idsOfOtherBatches: defineQuery({
-    name: `${table}.ids_of_other_batches`,
+    name: `${name}.ids_of_other_batches`,
     params: z
       .object({ batch: z.string(), ...eventsAt.shape })
       .transform(({ batch, ids, atMs }) => ({ batch, ids, ...hoursOf(atMs) })),
     row: z.object({ eventId: z.string() }),
-    sql: `select distinct event_id as eventId from ${identifier(table)}
+    sql: `select distinct event_id as eventId from ${source}
       where ${AMONG_EVENTS} and source_batch != {batch:String}`,
   }),
 })
