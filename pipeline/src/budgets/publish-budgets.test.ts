@@ -82,7 +82,7 @@ async function charge(campaignId: string, merchantId: string): Promise<void> {
   const token = slotToken({ auctionId: `a${offset}`, issuedAtMs: nowMs, campaignId, merchantId })
   const events = [
     interactionOf(`i${offset}`, 'impression', nowMs, token),
-    interactionOf(`c${offset}`, 'click', nowMs, token),
+    interactionOf(`c${offset}`, 'click', nowMs + 1000, token),
   ]
   const log = createEmbeddedLog({ dir, clock })
   await createBillRecords({ log, postgres, tokenKeys: TOKEN_KEYS, clock, ids: createIdSource() })({
