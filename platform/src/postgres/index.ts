@@ -1,3 +1,4 @@
+export * from './binary-arrays.js'
 export {
   connectPostgres,
   type PostgresOptions,

@@ -8,6 +8,7 @@ import type {
   Topic,
 } from '@endcap/contracts'
 import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
+import { bigintArray, textArray } from './binary-arrays.js'
 import type { Transaction } from './postgres.js'
 
 /** What the relay needs of an event: the envelope is the writer's business. */
@@ -45,9 +46,9 @@ export async function appendToOutbox(
      from unnest($2::bigint[], $3::text[], $4::text[]) as row (id, key, value)`,
     [
       topic,
-      ids,
-      entries.map((entry) => entry.key),
-      entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!))),
+      bigintArray(ids),
+      textArray(entries.map((entry) => entry.key)),
+      textArray(entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!)))),
     ],
   )
 }

@@ -1,4 +1,5 @@
 import { type Micros, sumMicros } from '@endcap/contracts'
+import { bigintArray, textArray, timestampArray } from '../binary-arrays.js'
 import { sqlState } from '../connect.js'
 import type { Queryable, Transaction } from '../postgres.js'
 
@@ -177,14 +178,14 @@ async function insertEntries(
        )
        select idempotency_key as "idempotencyKey" from written`,
       [
-        rows.map((row) => row.transactionId),
-        rows.map((row) => row.idempotencyKey),
-        rows.map((row) => row.kind),
-        rows.map((row) => row.accountId),
-        rows.map((row) => row.amountMicros),
-        rows.map((row) => row.currency),
-        rows.map((row) => row.reference),
-        rows.map((row) => row.occurredAt),
+        textArray(rows.map((row) => row.transactionId)),
+        textArray(rows.map((row) => row.idempotencyKey)),
+        textArray(rows.map((row) => row.kind)),
+        textArray(rows.map((row) => row.accountId)),
+        bigintArray(rows.map((row) => row.amountMicros)),
+        textArray(rows.map((row) => row.currency)),
+        textArray(rows.map((row) => row.reference)),
+        timestampArray(rows.map((row) => row.occurredAt.getTime())),
         now,
       ],
     )
