@@ -23,7 +23,7 @@ const ROUNDS = quick ? 2 : 7
 const CHARGES_A_ROUND = quick ? 500 : 8_000
 const MERCHANTS = 100
 /** Charges a transaction of the plain inserts: as many as billing's batches hold. */
-const PLAIN_BATCH = 1_000
+const PLAIN_BATCH = 2_000
 
 const dir = mkdtempSync(join(tmpdir(), 'endcap-bench-'))
 const billed = await startTestPostgres()
