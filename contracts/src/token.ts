@@ -106,13 +106,17 @@ const TOKEN =
  * 2005].
  */
 export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
-  const newest = keys[0]
-  if (!newest) throw new Error('at least one token key is needed')
-  const byId = new Map(keys.map((key) => [key.id, key]))
-  const header = headerOf(newest.id)
-  const pages = new Map<string, OpenedPage>()
   // Prepared once: with the bare bytes every page pays for it again.
-  const newestSecret = createSecretKey(newest.secret)
+  const prepared = keys.map(({ id, secret }) => ({
+    id,
+    secret: createSecretKey(secret),
+    header: headerOf(id),
+  }))
+  const newest = prepared[0]
+  if (!newest) throw new Error('at least one token key is needed')
+  const { header, secret: newestSecret } = newest
+  const byId = new Map(prepared.map((key) => [key.id, key]))
+  const pages = new Map<string, OpenedPage>()
 
   function box(facts: Buffer, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
@@ -133,7 +137,7 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     const key = byId.get(bytes.toString('latin1', 2, 2 + idLength))
     if (!key) return { ok: false, reason: 'unknown_key' }
     const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart), GCM)
-    decipher.setAAD(headerOf(key.id))
+    decipher.setAAD(key.header)
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     try {
       const facts = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES))

@@ -11,7 +11,7 @@ import {
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import {
   advanceOffset,
-  appendToOutbox,
+  appendEventsToOutbox,
   type ConsumerProgress,
   ensureAccounts,
   type Postgres,
@@ -227,12 +227,9 @@ export function createBillRecords(deps: BillRecordsDeps) {
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
     )
-    await appendToOutbox(tx, TOPICS.charges, [
-      ...charges.map((charge) => ({
-        key: charge.verdict.interaction.slot.merchantId,
-        make: () => chargeEventOf(charge, now),
-      })),
-      ...verdictsEventsOf(decision.free, ids, now).map((event) => ({ key: event.key, make: () => event })),
+    await appendEventsToOutbox(tx, TOPICS.charges, [
+      ...charges.map((charge) => chargeEventOf(charge, now)),
+      ...verdictsEventsOf(decision.free, ids, now),
     ])
   }
 }

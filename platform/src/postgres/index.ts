@@ -10,6 +10,7 @@ export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostg
 export { MigrationError, migratePostgres } from './migrate.js'
 export {
   appendChanges,
+  appendEventsToOutbox,
   appendToOutbox,
   type EntityChange,
   type OutboxEntry,

@@ -53,6 +53,29 @@ export async function appendToOutbox(
   )
 }
 
+/**
+ * Like `appendToOutbox`, for many events that need not know their position: those of one topic, in this order. One statement, in which nothing
+ * but the event itself is sent.
+ */
+export async function appendEventsToOutbox(
+  tx: Transaction,
+  topic: Topic,
+  events: readonly OutboxEvent[],
+): Promise<void> {
+  if (events.length === 0) return
+  await tx.query(
+    `with held as materialized (select pg_advisory_xact_lock(hashtextextended('endcap:outbox:' || $1, 0)))
+     insert into outbox (id, topic, key, value, created_at) overriding system value
+     select nextval(pg_get_serial_sequence('outbox', 'id')), $1, key, value, statement_timestamp()
+     from held, unnest($2::text[], $3::text[]) as row (key, value)`,
+    [
+      topic,
+      textArray(events.map((event) => event.key)),
+      textArray(events.map((event) => JSON.stringify(event))),
+    ],
+  )
+}
+
 /** One entity's new state, without the position that the outbox gives it. */
 export type EntityChange =
   | { readonly kind: 'merchant'; readonly id: string; readonly state: MerchantState }
