@@ -96,6 +96,8 @@ const TAG_BYTES = 16
 const SLOT_TAG_CHARACTERS = 22
 const GCM = { authTagLength: TAG_BYTES }
 const MAX_CHARACTERS = 4096
+/** A kilobyte each. */
+const REMEMBERED_PAGES = 2_000
 const TOKEN =
   /^([A-Za-z0-9_-]{40,})\.(([1-9]\d{0,4})\.([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?)\.([A-Za-z0-9_-]{22})$/
 
@@ -111,12 +113,17 @@ const TOKEN =
  * 2005].
  */
 export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
-  const newest = keys[0]
-  if (!newest) throw new Error('at least one token key is needed')
-  const byId = new Map(keys.map((key) => [key.id, key]))
-  const header = headerOf(newest.id)
   // Prepared once: with the bare bytes every page pays for it again.
-  const newestSecret = createSecretKey(newest.secret)
+  const prepared = keys.map(({ id, secret }) => ({
+    id,
+    secret: createSecretKey(secret),
+    header: headerOf(id),
+  }))
+  const newest = prepared[0]
+  if (!newest) throw new Error('at least one token key is needed')
+  const { header, secret: newestSecret } = newest
+  const byId = new Map(prepared.map((key) => [key.id, key]))
+  const pages = new Map<string, OpenedPage>()
 
   function box(facts: Buffer, nonce: Buffer): string {
     const cipher = createCipheriv('aes-256-gcm', newestSecret, nonce, GCM)
@@ -137,7 +144,7 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     const key = byId.get(bytes.toString('latin1', 2, 2 + idLength))
     if (!key) return { ok: false, reason: 'unknown_key' }
     const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart), GCM)
-    decipher.setAAD(headerOf(key.id))
+    decipher.setAAD(key.header)
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     try {
       const facts = decipher.update(bytes.subarray(bodyStart, bytes.length - TAG_BYTES))
@@ -164,13 +171,25 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
     return sealSlot(position, printListing(token), token.sponsored ? printAd(token) : undefined)
   }
 
+  /** Pixels and clicks of one page come close to each other: its box is opened once. Forgets all at once, now and then. */
+  function openPage(sealed: string): OpenedPage | Unopened {
+    const known = pages.get(sealed)
+    if (known) return known
+    const box = unbox(sealed)
+    if (!box.ok) return box
+    const page: OpenedPage = { ok: true, ...readPage(box.facts) }
+    if (pages.size >= REMEMBERED_PAGES) pages.clear()
+    pages.set(sealed, page)
+    return page
+  }
+
   function open(text: string): OpenedToken {
     const parts = text.length > MAX_CHARACTERS ? null : TOKEN.exec(text)
     if (!parts) return { ok: false, reason: 'malformed' }
     const [, sealed = '', slot = '', position = '', listing = '', ad, tag = ''] = parts
-    const page = unbox(sealed)
+    const page = openPage(sealed)
     if (!page.ok) return page
-    const { slotKey, prices, ...common } = readPage(page.facts)
+    const { slotKey, prices, common } = page
     if (!timingSafeEqual(Buffer.from(tag), Buffer.from(tagOf(slotKey, slot)))) {
       return { ok: false, reason: 'forged' }
     }
@@ -219,12 +238,17 @@ function packPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string
   return packing.bytes()
 }
 
-function readPage(
-  facts: Buffer,
-): PageFacts & { readonly slotKey: string; readonly prices: readonly SlotPrice[] } {
+interface OpenedPage {
+  readonly ok: true
+  readonly slotKey: string
+  readonly common: PageFacts
+  readonly prices: readonly SlotPrice[]
+}
+
+function readPage(facts: Buffer): Omit<OpenedPage, 'ok'> {
   const page = createUnpacker(facts)
-  return {
-    slotKey: page.text(),
+  const slotKey = page.text()
+  const common = {
     auctionId: page.text(),
     placement: page.text(),
     searchTerm: page.text(),
@@ -234,12 +258,13 @@ function readPage(
     expiresAtMs: page.integer(),
     customerHash: page.text() || undefined,
     ...readConsent(page.integer()),
-    prices: Array.from({ length: page.integer() }, () => ({
-      position: page.integer(),
-      pricing: PRICINGS[page.integer()]!,
-      priceMicros: page.fixed64(),
-    })),
   }
+  const prices = Array.from({ length: page.integer() }, () => ({
+    position: page.integer(),
+    pricing: PRICINGS[page.integer()]!,
+    priceMicros: page.fixed64(),
+  }))
+  return { slotKey, common, prices }
 }
 
 const readConsent = (said: number): Pick<PageFacts, 'anonymous' | 'consented'> => ({

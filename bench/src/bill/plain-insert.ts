@@ -1,4 +1,20 @@
-import type { Postgres } from '@endcap/platform/postgres'
+import {
+  bigintArray,
+  dateArray,
+  intArray,
+  type Postgres,
+  textArray,
+  timestampArray,
+} from '@endcap/platform/postgres'
+
+/** How a column's values are sent, as billing sends them. */
+const ARRAYS = {
+  text: (values: readonly unknown[]) => textArray(values as string[]),
+  int: (values: readonly unknown[]) => intArray(values as number[]),
+  bigint: (values: readonly unknown[]) => bigintArray(values as bigint[]),
+  date: (values: readonly unknown[]) => dateArray(values as string[]),
+  timestamptz: (values: readonly unknown[]) => timestampArray((values as Date[]).map((at) => at.getTime())),
+} as const
 
 /** A table that billing adds rows to: its columns with their types, and what tells new rows. */
 const TABLES = [
@@ -94,11 +110,11 @@ export async function insertPlainly(postgres: Postgres, all: NewRows, batch: num
         const share = rows.length / charges
         const part = rows.slice(start * share, (start + batch) * share) as readonly Record<string, unknown>[]
         const names = Object.keys(table.columns)
-        const types = Object.values(table.columns)
+        const types = Object.values(table.columns) as (keyof typeof ARRAYS)[]
         await tx.query(
           `insert into ${table.name} (${names.join(', ')})
            select * from unnest(${types.map((type, index) => `$${index + 1}::${type}[]`).join(', ')})`,
-          names.map((name) => part.map((row) => row[name])),
+          names.map((name, index) => ARRAYS[types[index]!](part.map((row) => row[name]))),
         )
       }
     })

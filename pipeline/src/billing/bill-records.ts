@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   budgetDay,
   type Clock,
@@ -10,7 +11,7 @@ import {
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import {
   advanceOffset,
-  appendToOutbox,
+  appendEventsToOutbox,
   type ConsumerProgress,
   ensureAccounts,
   type Postgres,
@@ -26,7 +27,7 @@ import { decideCharges } from './domain/decide-charges.js'
 import { periodsOf } from './domain/spend.js'
 import type { BillableInteraction, BillingState, Decision, Unplaced } from './domain/types.js'
 import { arrivalOf } from './domain/validity.js'
-import { readInteraction } from './read-interaction.js'
+import { type ReadInteraction, readInteraction } from './read-interaction.js'
 import {
   type ChargeRow,
   campaignLimits,
@@ -49,6 +50,8 @@ export interface BillRecordsDeps {
   readonly tokenKeys: readonly TokenKey[]
   readonly clock: Clock
   readonly ids: IdSource
+  /** At most this many records a transaction. Default 4000. */
+  readonly maxBatchRecords?: number
 }
 
 export interface RecordsOfPartition {
@@ -68,22 +71,33 @@ export interface Billed {
   readonly unplaced: readonly Unplaced[]
 }
 
+interface ReadRecord {
+  readonly record: LogRecord
+  readonly what: ReadInteraction
+}
+
 const MAX_OFFSET_RACES = 5
+/** Records a transaction, unless told otherwise. */
+export const BATCH_RECORDS = 4_000
+/** Between slices of this many records the event loop gets its turn: what Postgres answered meanwhile is waiting there. */
+const RECORDS_PER_TURN = 64
 
 /**
- * Bills records of one partition: whatever of them the stored offset has not passed, in one transaction together with the
- * offset. Another consumer that moved the offset meanwhile wins: nothing is written here, and what it billed is left out.
+ * Bills records of one partition: whatever of them the stored offset has not passed, batch by batch, each in one transaction together
+ * with the offset. Another consumer that moved the offset meanwhile wins: nothing is written here, and what it billed is left out.
+ * While Postgres works on one batch, the next one is read.
  */
 export function createBillRecords(deps: BillRecordsDeps) {
   const { log, postgres, clock, ids } = deps
   const tokens = createTokenSealer(deps.tokenKeys)
+  const batchRecords = deps.maxBatchRecords ?? BATCH_RECORDS
 
   return async function billRecords(batch: RecordsOfPartition): Promise<readonly Billed[]> {
     const { topic, partition } = batch
     const where = { consumer: BILLING_CONSUMER, topic, partition }
     const billed: Billed[] = []
     for (let races = 0; ; races++) {
-      const progress = await readProgress(postgres, where)
+      let progress = await readProgress(postgres, where)
       const stored = progress?.next
       const due =
         stored === undefined ? batch.records : batch.records.filter((record) => record.offset >= stored)
@@ -93,11 +107,10 @@ export function createBillRecords(deps: BillRecordsDeps) {
         if (stored !== undefined && stored < first.offset) {
           // The database is behind the log's reader, as after a restore: what lies between has not been billed.
           for await (const missed of log.read(topic, partition, stored, first.offset)) {
-            billed.push(await billOnce(topic, partition, await readProgress(postgres, where), missed))
+            progress = await billAll(batch, missed, progress, billed)
           }
         }
-        const from = stored === first.offset ? progress : await readProgress(postgres, where)
-        billed.push(await billOnce(topic, partition, from, due))
+        await billAll(batch, due, progress, billed)
         return billed
       } catch (error) {
         if (!(error instanceof StaleOffsetError) || races >= MAX_OFFSET_RACES) throw error
@@ -105,18 +118,49 @@ export function createBillRecords(deps: BillRecordsDeps) {
     }
   }
 
+  /**
+   * Every transaction is built on the offset that the one before has stored, never on one that is read again: what anybody else stores in
+   * between makes it stale.
+   */
+  async function billAll(
+    { topic, partition, isStale }: RecordsOfPartition,
+    records: readonly LogRecord[],
+    from: ConsumerProgress | undefined,
+    billed: Billed[],
+  ): Promise<ConsumerProgress | undefined> {
+    let progress = from
+    let next = readRecords(records.slice(0, batchRecords))
+    for (let start = 0; start < records.length; start += batchRecords) {
+      const read = await next
+      if (isStale()) return progress
+      next = readRecords(records.slice(start + batchRecords, start + 2 * batchRecords))
+      const done = await billOnce(topic, partition, progress, read)
+      billed.push(done.billed)
+      progress = done.progress
+    }
+    return progress
+  }
+
+  async function readRecords(records: readonly LogRecord[]): Promise<readonly ReadRecord[]> {
+    const read: ReadRecord[] = []
+    for (const record of records) {
+      read.push({ record, what: readInteraction(record, tokens) })
+      if (read.length % RECORDS_PER_TURN === 0) await nextTurn()
+    }
+    return read
+  }
+
   async function billOnce(
     topic: Topic,
     partition: number,
     from: ConsumerProgress | undefined,
-    records: readonly LogRecord[],
-  ): Promise<Billed> {
-    const read = records.map((record) => ({ record, what: readInteraction(record, tokens) }))
+    read: readonly ReadRecord[],
+  ): Promise<{ readonly billed: Billed; readonly progress: ConsumerProgress }> {
     const recordOf = new Map<BillableInteraction, LogRecord>()
     for (const { record, what } of read) if (what.kind === 'billable') recordOf.set(what.interaction, record)
     const interactions = [...recordOf.keys()]
     const now = new Date(clock())
-    const to = records.at(-1)!.offset + 1n
+    const to = read.at(-1)!.record.offset + 1n
     const startMs = from?.watermark?.getTime() ?? 0
     const watermarkMs = interactions.reduce(
       (latest, { receivedAtMs, offer }) =>
@@ -154,12 +198,15 @@ export function createBillRecords(deps: BillRecordsDeps) {
       return decided
     })
     return {
-      records: records.length,
-      malformed: read.filter(({ what }) => what.kind === 'malformed').length,
-      verdicts: decision.verdicts,
-      free: decision.free,
-      waits: decision.waits,
-      unplaced: decision.unplaced,
+      billed: {
+        records: read.length,
+        malformed: read.filter(({ what }) => what.kind === 'malformed').length,
+        verdicts: decision.verdicts,
+        free: decision.free,
+        waits: decision.waits,
+        unplaced: decision.unplaced,
+      },
+      progress: { next: to, watermark: new Date(watermarkMs) },
     }
   }
 
@@ -180,12 +227,9 @@ export function createBillRecords(deps: BillRecordsDeps) {
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
     )
-    await appendToOutbox(tx, TOPICS.charges, [
-      ...charges.map((charge) => ({
-        key: charge.verdict.interaction.slot.merchantId,
-        make: () => chargeEventOf(charge, now),
-      })),
-      ...verdictsEventsOf(decision.free, ids, now).map((event) => ({ key: event.key, make: () => event })),
+    await appendEventsToOutbox(tx, TOPICS.charges, [
+      ...charges.map((charge) => chargeEventOf(charge, now)),
+      ...verdictsEventsOf(decision.free, ids, now),
     ])
   }
 }

@@ -4,16 +4,23 @@ import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { counterOf, histogramOf, type Registry } from '@endcap/platform/metrics'
 import { readOffset } from '@endcap/platform/postgres'
-import { BILLING_CONSUMER, type Billed, type BillRecordsDeps, createBillRecords } from './bill-records.js'
+import {
+  BATCH_RECORDS,
+  BILLING_CONSUMER,
+  type Billed,
+  type BillRecordsDeps,
+  createBillRecords,
+} from './bill-records.js'
 
 export interface BillingDeps extends BillRecordsDeps {
   readonly logger: Logger
   readonly registry: Registry
-  /** At most this many records a transaction. Default 2000. */
-  readonly maxBatchRecords?: number
   /** Wait up to this long to fill a batch. Default 50 ms. */
   readonly lingerMs?: number
 }
+
+/** Taken from the log together, so that one is read while another is written. */
+const BATCHES_AT_ONCE = 4
 
 /**
  * The only writer of charges: reads the interactions topic and bills it, batch by batch. Its offsets live in Postgres, in the
@@ -35,7 +42,7 @@ export function createBilling(deps: BillingDeps): Component {
       consumer = await log.consume({
         group: BILLING_CONSUMER,
         topics: [TOPICS.interactions],
-        maxBatchRecords: deps.maxBatchRecords ?? 2000,
+        maxBatchRecords: BATCHES_AT_ONCE * (deps.maxBatchRecords ?? BATCH_RECORDS),
         lingerMs: deps.lingerMs ?? 50,
         startOffset: (topic, partition) =>
           readOffset(postgres, { consumer: BILLING_CONSUMER, topic, partition }),

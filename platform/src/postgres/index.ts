@@ -1,3 +1,4 @@
+export * from './binary-arrays.js'
 export {
   connectPostgres,
   type PostgresOptions,
@@ -9,6 +10,7 @@ export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostg
 export { MigrationError, migratePostgres } from './migrate.js'
 export {
   appendChanges,
+  appendEventsToOutbox,
   appendToOutbox,
   type EntityChange,
   type OutboxEntry,

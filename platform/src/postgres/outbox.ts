@@ -9,6 +9,7 @@ import type {
   Topic,
 } from '@endcap/contracts'
 import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
+import { bigintArray, textArray } from './binary-arrays.js'
 import type { Transaction } from './postgres.js'
 
 /** What the relay needs of an event: the envelope is the writer's business. */
@@ -46,9 +47,32 @@ export async function appendToOutbox(
      from unnest($2::bigint[], $3::text[], $4::text[]) as row (id, key, value)`,
     [
       topic,
-      ids,
-      entries.map((entry) => entry.key),
-      entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!))),
+      bigintArray(ids),
+      textArray(entries.map((entry) => entry.key)),
+      textArray(entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!)))),
+    ],
+  )
+}
+
+/**
+ * Like `appendToOutbox`, for many events that need not know their position: those of one topic, in this order. One statement, in which nothing
+ * but the event itself is sent.
+ */
+export async function appendEventsToOutbox(
+  tx: Transaction,
+  topic: Topic,
+  events: readonly OutboxEvent[],
+): Promise<void> {
+  if (events.length === 0) return
+  await tx.query(
+    `with held as materialized (select pg_advisory_xact_lock(hashtextextended('endcap:outbox:' || $1, 0)))
+     insert into outbox (id, topic, key, value, created_at) overriding system value
+     select nextval(pg_get_serial_sequence('outbox', 'id')), $1, key, value, statement_timestamp()
+     from held, unnest($2::text[], $3::text[]) as row (key, value)`,
+    [
+      topic,
+      textArray(events.map((event) => event.key)),
+      textArray(events.map((event) => JSON.stringify(event))),
     ],
   )
 }

@@ -1,15 +1,13 @@
 import { budgetDay, type ChargeReason, type Micros } from '@endcap/contracts'
 import { type Cost, costOf, limitExceeded, periodsOf } from './spend.js'
+import { createSpendAccounts } from './spend-accounts.js'
 import {
   type BillableInteraction,
   type BillingState,
   type CampaignLimits,
-  counterKey,
   type Decision,
   type SlotState,
-  type SpendCounter,
   slotKey,
-  TOTAL_PERIOD,
   type Unplaced,
   type UnplacedReason,
   type Verdict,
@@ -35,7 +33,7 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
   const judged = new Set<string>()
   const slots = new Map<string, SlotState>()
   const wallets = new Map<string, Micros>()
-  const counters = new Map<string, SpendCounter>()
+  const accounts = createSpendAccounts(state.counters)
   const verdicts: Verdict[] = []
   const unplaced: Unplaced[] = []
   const impressions: BillableInteraction[] = []
@@ -51,28 +49,18 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
 
   const slotAt = (key: string) => slots.get(key) ?? state.slots.get(key)
 
-  const counterOf = (campaignId: string, merchantId: string, period: string): SpendCounter => {
-    const key = counterKey(campaignId, period)
-    return (
-      counters.get(key) ??
-      state.counters.get(key) ?? { campaignId, merchantId, period, spentMicros: 0n, carry: 0n }
-    )
-  }
-
-  function isKnown(interaction: BillableInteraction): boolean {
+  function isKnown(interaction: BillableInteraction, key: string): boolean {
     const { interactionId } = interaction
     if (judged.has(interactionId) || state.judged.has(interactionId)) return true
     if (!interaction.offer) return false
-    const key = slotKey(interaction.slot)
     return (
       isSameEvent(interaction, slotAt(key)) ||
       (waitingAt.get(key)?.some((click) => click.interaction.interactionId === interactionId) ?? false)
     )
   }
 
-  function judge(interaction: BillableInteraction, canWait: boolean): void {
+  function judge(interaction: BillableInteraction, key: string, canWait: boolean): void {
     const { slot, offer } = interaction
-    const key = slotKey(slot)
     const campaign = state.campaigns.get(slot.campaignId)
     const problem = placementProblem(interaction, campaign)
     if (!campaign || problem) {
@@ -88,18 +76,17 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     if (invalid === 'no_impression' && canWait) {
       const click = { interaction, deadlineMs: watermarkMs + CLICK_WAIT_MS }
       waits.add(click)
-      putOff(click)
+      putOff(click, key)
       return
     }
     const billable = isBillable(interaction.type, offer.pricing)
-    const { carry } = counterOf(slot.campaignId, slot.merchantId, TOTAL_PERIOD)
-    const cost = billable ? costOf(offer, carry) : FREE
+    const cost = billable ? costOf(offer, accounts.carryOf(slot.campaignId)) : FREE
     if (invalid !== '') {
       pronounce(interaction, campaign, invalid, cost)
       return
     }
     remember(interaction, key, known)
-    if (billable) charge(interaction, campaign, cost)
+    if (billable) charge(interaction, key, campaign, cost)
     else free.push(interaction)
     if (interaction.type === 'impression') wake(key)
   }
@@ -134,31 +121,22 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     })
   }
 
-  function charge(interaction: BillableInteraction, campaign: CampaignLimits, cost: Cost): void {
+  function charge(interaction: BillableInteraction, key: string, campaign: CampaignLimits, cost: Cost): void {
     const { merchantId, campaignId } = interaction.slot
-    const spent = periodsAt(interaction.occurredAtMs, campaign.timeZone).map((period) =>
-      counterOf(campaignId, merchantId, period),
-    )
+    const periods = periodsAt(interaction.occurredAtMs, campaign.timeZone)
+    const account = accounts.of(campaignId, merchantId, periods)
     const balance = wallets.get(merchantId) ?? state.wallets.get(merchantId) ?? 0n
-    const reason = limitExceeded(campaign, cost.amountMicros, spent, balance)
+    const reason = limitExceeded(campaign, cost.amountMicros, account, balance)
     pronounce(interaction, campaign, reason, cost)
     if (reason !== '') return
 
-    const key = slotKey(interaction.slot)
     slots.set(key, { ...slots.get(key)!, charged: true })
     wallets.set(merchantId, balance - cost.amountMicros)
-    for (const counter of spent) {
-      counters.set(counterKey(campaignId, counter.period), {
-        ...counter,
-        spentMicros: counter.spentMicros + cost.amountMicros,
-        carry: counter.period === TOTAL_PERIOD ? cost.carry : counter.carry,
-      })
-    }
+    accounts.add(account, cost)
   }
 
-  function putOff(click: WaitingClick): void {
+  function putOff(click: WaitingClick, key: string): void {
     waiting.add(click)
-    const key = slotKey(click.interaction.slot)
     const others = waitingAt.get(key)
     if (others) others.push(click)
     else waitingAt.set(key, [click])
@@ -172,22 +150,23 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
 
   /** The slot's impression came: those that waited for it are judged now. */
   function wake(key: string): void {
-    for (const click of waitingAt.get(key) ?? []) if (waiting.has(click)) judge(takeUp(click), false)
+    for (const click of waitingAt.get(key) ?? []) if (waiting.has(click)) judge(takeUp(click), key, false)
   }
 
   function endWaits(): void {
     for (const click of waiting) {
       if (click.deadlineMs > watermarkMs) break
-      judge(takeUp(click), false)
+      judge(takeUp(click), slotKey(click.interaction.slot), false)
     }
   }
 
-  for (const click of state.waiting) putOff(click)
+  for (const click of state.waiting) putOff(click, slotKey(click.interaction.slot))
   for (const interaction of interactions) {
     const { offer } = interaction
     if (offer) watermarkMs = Math.max(watermarkMs, arrivalOf(interaction.receivedAtMs, offer))
     endWaits()
-    if (!isKnown(interaction)) judge(interaction, true)
+    const key = slotKey(interaction.slot)
+    if (!isKnown(interaction, key)) judge(interaction, key, true)
   }
   return {
     verdicts,
@@ -196,7 +175,7 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     clicks,
     slots,
     wallets,
-    counters,
+    counters: accounts.changed(),
     free,
     watermarkMs,
     waits: [...waits],
@@ -238,16 +217,23 @@ function placementProblem(
   return campaign.currency === offer.currency ? undefined : 'currency_mismatch'
 }
 
-/** Periods by minute and zone: days begin on whole minutes in every zone, and formatting a date is slow. */
+/** Periods by minute and zone: days begin on whole minutes in every zone, and formatting a date is slow. One object a day. */
 function createPeriodLookup(): (instantMs: number, timeZone: string) => readonly string[] {
-  const lookup = new Map<string, readonly string[]>()
+  const zones = new Map<string, Map<number, readonly string[]>>()
+  const days = new Map<string, readonly string[]>()
   return (instantMs, timeZone) => {
     const minute = Math.floor(instantMs / 60_000)
-    const key = `${minute} ${timeZone}`
-    let periods = lookup.get(key)
-    if (periods === undefined) {
-      periods = periodsOf(budgetDay(minute * 60_000, timeZone))
-      lookup.set(key, periods)
+    let minutes = zones.get(timeZone)
+    if (!minutes) {
+      minutes = new Map()
+      zones.set(timeZone, minutes)
+    }
+    let periods = minutes.get(minute)
+    if (!periods) {
+      const day = budgetDay(minute * 60_000, timeZone)
+      periods = days.get(day) ?? periodsOf(day)
+      days.set(day, periods)
+      minutes.set(minute, periods)
     }
     return periods
   }

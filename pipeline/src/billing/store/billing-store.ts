@@ -1,5 +1,13 @@
 import type { Micros, Pricing } from '@endcap/contracts'
-import type { Queryable, Transaction } from '@endcap/platform/postgres'
+import {
+  bigintArray,
+  dateArray,
+  intArray,
+  type Queryable,
+  type Transaction,
+  textArray,
+  timestampArray,
+} from '@endcap/platform/postgres'
 import {
   type BillableInteraction,
   type BillingState,
@@ -21,8 +29,8 @@ export interface ChargeRow {
 /** Which of these interactions have a verdict. */
 export async function judgedInteractions(q: Queryable, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await q.query<{ id: string }>(
-    'select interaction_id as id from charges where interaction_id = any ($1)',
-    [ids],
+    'select interaction_id as id from charges where interaction_id = any ($1::text[])',
+    [textArray(ids)],
   )
   return new Set(rows.map((row) => row.id))
 }
@@ -48,7 +56,7 @@ export async function slotStates(
                and c.outcome = 'charged') as charged
      from unnest($1::text[], $2::int[]) as slot (auction_id, position)
      left join seen_impressions s on s.auction_id = slot.auction_id and s.position = slot.position`,
-    [slots.map((slot) => slot.auctionId), slots.map((slot) => slot.position)],
+    [textArray(slots.map((slot) => slot.auctionId)), intArray(slots.map((slot) => slot.position))],
   )
   return new Map(
     rows
@@ -126,11 +134,11 @@ export async function writeSlots(tx: Transaction, decision: Decision, now: Date)
       `insert into seen_impressions (auction_id, position, impression_id, occurred_at, click_id, recorded_at)
        select seen.*, $6 from unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) as seen`,
       [
-        impressions.map(({ slot }) => slot.auctionId),
-        impressions.map(({ slot }) => slot.position),
-        impressions.map(({ interactionId }) => interactionId),
-        impressions.map(({ occurredAtMs }) => new Date(occurredAtMs)),
-        impressions.map(({ slot }) => slots.get(slotKey(slot))?.clickId ?? null),
+        textArray(impressions.map(({ slot }) => slot.auctionId)),
+        intArray(impressions.map(({ slot }) => slot.position)),
+        textArray(impressions.map(({ interactionId }) => interactionId)),
+        timestampArray(impressions.map(({ occurredAtMs }) => occurredAtMs)),
+        textArray(impressions.map(({ slot }) => slots.get(slotKey(slot))?.clickId ?? null)),
         now,
       ],
     )
@@ -143,9 +151,9 @@ export async function writeSlots(tx: Transaction, decision: Decision, now: Date)
      from unnest($1::text[], $2::int[], $3::text[]) as click (auction_id, position, id)
      where s.auction_id = click.auction_id and s.position = click.position`,
     [
-      onEarlier.map(({ slot }) => slot.auctionId),
-      onEarlier.map(({ slot }) => slot.position),
-      onEarlier.map(({ interactionId }) => interactionId),
+      textArray(onEarlier.map(({ slot }) => slot.auctionId)),
+      intArray(onEarlier.map(({ slot }) => slot.position)),
+      textArray(onEarlier.map(({ interactionId }) => interactionId)),
     ],
   )
 }
@@ -161,23 +169,23 @@ export async function writeCharges(tx: Transaction, charges: readonly ChargeRow[
      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[],
        $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::date[], $17::timestamptz[]) as charge`,
     [
-      charges.map(({ chargeId }) => chargeId),
-      verdicts.map(({ interaction }) => interaction.interactionId),
-      verdicts.map(({ interaction }) => interaction.type),
-      slots.map((slot) => slot.auctionId),
-      slots.map((slot) => slot.position),
-      slots.map((slot) => slot.merchantId),
-      slots.map((slot) => slot.campaignId),
-      slots.map((slot) => slot.adId),
-      slots.map((slot) => slot.listingId),
-      verdicts.map(({ pricing }) => pricing),
-      verdicts.map(({ amountMicros }) => amountMicros),
-      verdicts.map(({ priceMicros }) => priceMicros),
-      verdicts.map(({ currency }) => currency),
-      verdicts.map(({ outcome }) => outcome),
-      verdicts.map(({ reason }) => reason),
-      verdicts.map(({ budgetDay }) => budgetDay),
-      verdicts.map(({ interaction }) => new Date(interaction.occurredAtMs)),
+      textArray(charges.map(({ chargeId }) => chargeId)),
+      textArray(verdicts.map(({ interaction }) => interaction.interactionId)),
+      textArray(verdicts.map(({ interaction }) => interaction.type)),
+      textArray(slots.map((slot) => slot.auctionId)),
+      intArray(slots.map((slot) => slot.position)),
+      textArray(slots.map((slot) => slot.merchantId)),
+      textArray(slots.map((slot) => slot.campaignId)),
+      textArray(slots.map((slot) => slot.adId)),
+      textArray(slots.map((slot) => slot.listingId)),
+      textArray(verdicts.map(({ pricing }) => pricing)),
+      bigintArray(verdicts.map(({ amountMicros }) => amountMicros)),
+      bigintArray(verdicts.map(({ priceMicros }) => priceMicros)),
+      textArray(verdicts.map(({ currency }) => currency)),
+      textArray(verdicts.map(({ outcome }) => outcome)),
+      textArray(verdicts.map(({ reason }) => reason)),
+      dateArray(verdicts.map(({ budgetDay }) => budgetDay)),
+      timestampArray(verdicts.map(({ interaction }) => interaction.occurredAtMs)),
       now,
     ],
   )
@@ -197,11 +205,11 @@ export async function writeCounters(
      on conflict (campaign_id, period) do update
      set spent_micros = excluded.spent_micros, carry = excluded.carry, updated_at = excluded.updated_at`,
     [
-      rows.map((row) => row.campaignId),
-      rows.map((row) => row.period),
-      rows.map((row) => row.merchantId),
-      rows.map((row) => row.spentMicros),
-      rows.map((row) => row.carry),
+      textArray(rows.map((row) => row.campaignId)),
+      textArray(rows.map((row) => row.period)),
+      textArray(rows.map((row) => row.merchantId)),
+      bigintArray(rows.map((row) => row.spentMicros)),
+      bigintArray(rows.map((row) => row.carry)),
       now,
     ],
   )

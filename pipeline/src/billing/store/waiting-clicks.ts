@@ -1,4 +1,10 @@
-import type { Queryable, Transaction } from '@endcap/platform/postgres'
+import {
+  intArray,
+  type Queryable,
+  type Transaction,
+  textArray,
+  timestampArray,
+} from '@endcap/platform/postgres'
 import type { BillableInteraction, Offer, WaitingClick } from '../domain/types.js'
 
 /** As kept: an interaction that nothing made suspicious, its price in digits. */
@@ -25,8 +31,8 @@ export async function waitingClicks(
      order by id`,
     [
       partition,
-      interactions.map(({ slot }) => slot.auctionId),
-      interactions.map(({ slot }) => slot.position),
+      textArray(interactions.map(({ slot }) => slot.auctionId)),
+      intArray(interactions.map(({ slot }) => slot.position)),
       new Date(watermarkMs),
       MOST_LATE,
     ],
@@ -57,11 +63,11 @@ export async function addWaitingClicks(
      order by place`,
     [
       partition,
-      interactions.map(({ interactionId }) => interactionId),
-      interactions.map(({ slot }) => slot.auctionId),
-      interactions.map(({ slot }) => slot.position),
-      clicks.map(({ deadlineMs }) => new Date(deadlineMs)),
-      interactions.map((interaction) => JSON.stringify(interaction, printBigints)),
+      textArray(interactions.map(({ interactionId }) => interactionId)),
+      textArray(interactions.map(({ slot }) => slot.auctionId)),
+      intArray(interactions.map(({ slot }) => slot.position)),
+      timestampArray(clicks.map(({ deadlineMs }) => deadlineMs)),
+      textArray(interactions.map((interaction) => JSON.stringify(interaction, printBigints))),
     ],
   )
 }

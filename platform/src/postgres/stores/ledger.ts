@@ -1,4 +1,5 @@
 import { type Micros, sumMicros } from '@endcap/contracts'
+import { bigintArray, textArray, timestampArray } from '../binary-arrays.js'
 import { sqlState } from '../connect.js'
 import type { Queryable, Transaction } from '../postgres.js'
 
@@ -162,7 +163,7 @@ async function insertEntries(
   now: Date,
 ): Promise<ReadonlySet<string>> {
   try {
-    const { rows: inserted } = await tx.query<{ idempotencyKey: string }>(
+    const { rows: answer } = await tx.query<{ inserted: bigint; keys: readonly string[] | null }>(
       `with written as (
          insert into ledger_entries
            (transaction_id, idempotency_key, kind, account_id, amount_micros, currency, reference, occurred_at, created_at)
@@ -176,20 +177,23 @@ async function insertEntries(
          from (select account_id, sum(amount_micros)::bigint as amount_micros from written group by account_id) as change
          where id = change.account_id and kind = 'wallet'
        )
-       select idempotency_key as "idempotencyKey" from written`,
+       select count(*) as inserted, case when count(*) < $10 then array_agg(idempotency_key) end as keys from written`,
       [
-        rows.map((row) => row.transactionId),
-        rows.map((row) => row.idempotencyKey),
-        rows.map((row) => row.kind),
-        rows.map((row) => row.accountId),
-        rows.map((row) => row.amountMicros),
-        rows.map((row) => row.currency),
-        rows.map((row) => row.reference),
-        rows.map((row) => row.occurredAt),
+        textArray(rows.map((row) => row.transactionId)),
+        textArray(rows.map((row) => row.idempotencyKey)),
+        textArray(rows.map((row) => row.kind)),
+        textArray(rows.map((row) => row.accountId)),
+        bigintArray(rows.map((row) => row.amountMicros)),
+        textArray(rows.map((row) => row.currency)),
+        textArray(rows.map((row) => row.reference)),
+        timestampArray(rows.map((row) => row.occurredAt.getTime())),
         now,
+        rows.length,
       ],
     )
-    return new Set(inserted.map((row) => row.idempotencyKey))
+    // Nearly always all are new: thousands of keys need not be sent back to say so.
+    const { inserted, keys } = answer[0]!
+    return new Set(Number(inserted) === rows.length ? rows.map((row) => row.idempotencyKey) : keys)
   } catch (error) {
     if (sqlState(error) === CHECK_VIOLATION) {
       throw new WalletOverdrawnError('a wallet would fall below zero', { cause: error })
