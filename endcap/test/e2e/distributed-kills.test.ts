@@ -7,10 +7,10 @@ import { type Ledger, setUpLoad, startLoad } from '../support/load.js'
 import { pause, poll, processesOn } from '../support/processes.js'
 
 const SEED = 20_260_106
-const ROUNDS = 5
-const KILLS_A_ROUND = 4
+const ROUNDS = 10
+const KILLS_A_ROUND = 5
 /** From this round on one pipeline has all partitions; before, two share them. */
-const ALONE_FROM_ROUND = 4
+const ALONE_FROM_ROUND = 8
 const LONGEST_RUN_MS = 1_500
 const LONGEST_ABSENCE_MS = 500
 const RESTART_TIMEOUT_MS = 120_000

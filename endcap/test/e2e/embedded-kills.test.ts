@@ -12,7 +12,7 @@ import { setUpLoad, startLoad } from '../support/load.js'
 import { pause, processesOn } from '../support/processes.js'
 
 const SEED = 20_260_105
-const KILLS_UNDER_LOAD = 20
+const KILLS_UNDER_LOAD = 40
 /** Every so many kills the next process is killed too, before it is ready: while it recovers. */
 const KILL_RECOVERY_EVERY = 4
 const LONGEST_RUN_MS = 1_500
