@@ -138,14 +138,15 @@ describe.skipIf(!available)('servers that go away while the marketplace goes on'
     }
     try {
       await searched(20)
-      await fault(() =>
+      const page = () =>
         api.expect<Page>(200, 'POST', '/v1/rank', {
           placement: 'search',
           query: 'shoes',
           organic: [{ listingId: 'elsewhere', score: 1 }],
           slots: { total: 4, sponsored: [1, 2, 3] },
-        }),
-      )
+        })
+      await poll('campaigns to be served', PATIENCE_MS, async () => (sells(await page()) ? true : undefined))
+      await fault(page)
       await searched(20)
     } finally {
       await api.close()

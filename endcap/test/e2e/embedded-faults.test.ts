@@ -52,7 +52,8 @@ describe('one process whose machine fails it', () => {
             '\n',
           )
           process.kill(Number(pid), 'SIGKILL')
-          expect(sells(await page())).toBe(true)
+          const answer = await page()
+          expect(sells(answer), JSON.stringify(answer)).toBe(true)
           await searched(20)
           await poll('the process to be ready again', PATIENCE_MS, async () =>
             (await fetch(`${server.url}/readyz`)).ok ? true : undefined,
@@ -110,6 +111,9 @@ describe('one process whose machine fails it', () => {
       )
     }
     await searched(20)
+    await poll('campaigns to be served', PATIENCE_MS, async () =>
+      sells(await pageOf(api)) ? true : undefined,
+    )
     await fault(() => pageOf(api), searched)
     const ledger = await load.stop()
     await api.close()
