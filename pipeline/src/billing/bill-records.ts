@@ -15,7 +15,7 @@ import {
   type ConsumerProgress,
   ensureAccounts,
   type Postgres,
-  postLedger,
+  postNewLedger,
   readProgress,
   StaleOffsetError,
   type Transaction,
@@ -222,7 +222,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
     await addWaitingClicks(tx, partition, decision.waits)
     await writeCharges(tx, charges, now)
     await writeCounters(tx, decision.counters, now)
-    await postLedger(
+    await postNewLedger(
       tx,
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
@@ -275,7 +275,7 @@ async function loadState(
       tx,
       interactions.map(({ interactionId }) => interactionId),
     ),
-    slots: await slotStates(tx, interactions),
+    slots: await slotStates(tx, interactions, now),
     campaigns,
     wallets: new Map([...balances].map(([merchantId, { balanceMicros }]) => [merchantId, balanceMicros])),
     counters: await lockCounters(tx, [...campaigns.keys()], [...new Set([...days].flatMap(periodsOf))]),
