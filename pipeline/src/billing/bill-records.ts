@@ -134,6 +134,8 @@ export function createBillRecords(deps: BillRecordsDeps) {
       const read = await next
       if (isStale()) return progress
       next = readRecords(records.slice(start + batchRecords, start + 2 * batchRecords))
+      // Awaited at the next turn; until then, or when this batch fails, nobody listens.
+      next.catch(() => {})
       const done = await billOnce(topic, partition, progress, read)
       billed.push(done.billed)
       progress = done.progress
