@@ -1,7 +1,8 @@
 /**
  * Charges a second that billing settles, from the log to the commit: token, verdict, charge, two ledger entries, seen impression, counters,
- * wallet, outbox, offset. Against the same rows of the same tables, inserted into another database of the same server by one plain
- * transaction a batch, sent in the same binary format. Rounds of both take turns, after one that warms up. `--quick`: fewer, to see that it runs.
+ * wallet, outbox, offset. Against the same rows of the same tables, inserted into other databases of the same server by one plain
+ * transaction a batch: with arrays as the driver writes them (`ratio`), and in the binary format that billing sends
+ * (`ratioToBinary`). Rounds of all take turns, after one that warms up. `--quick`: fewer, to see that it runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,7 @@ import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
 import { startTestPostgres } from '@endcap/platform/testing'
-import { insertPlainly, rowsSince } from './bill/plain-insert.js'
+import { type Format, insertPlainly, rowsSince } from './bill/plain-insert.js'
 import { recordOf, seenAndClicked } from './clicks.js'
 import { machine, median, report, seconds, until } from './report.js'
 
@@ -27,37 +28,48 @@ const PLAIN_BATCH = 2_000
 
 const dir = mkdtempSync(join(tmpdir(), 'endcap-bench-'))
 const billed = await startTestPostgres()
-const plain = await startTestPostgres()
+const driver = await startTestPostgres()
+const binary = await startTestPostgres()
 const log = createEmbeddedLog({ dir, clock: systemClock, partitions: 1 })
 await log.ensureTopics(TOPIC_SPECS)
 await seed(billed.postgres)
-await seed(plain.postgres)
+await seed(driver.postgres)
+await seed(binary.postgres)
 
 const startMs = systemClock() - 3_600_000
 const registry = createMetrics({ service: 'bench' })
-const rounds: { readonly billing: number; readonly plain: number }[] = []
+const rounds: { readonly billing: number; readonly driver: number; readonly binary: number }[] = []
 for (let round = 0; round <= ROUNDS; round++) {
   await appendRound(round)
   const billing = await billRound()
   const rows = await rowsSince(billed.postgres, round * CHARGES_A_ROUND)
-  const plainSeconds = await seconds(() => insertPlainly(plain.postgres, rows, PLAIN_BATCH))
-  if (round > 0) rounds.push({ billing, plain: plainSeconds })
+  const plainly = (postgres: Postgres, format: Format) =>
+    seconds(() => insertPlainly(postgres, rows, PLAIN_BATCH, format))
+  const taken = {
+    billing,
+    driver: await plainly(driver.postgres, 'driver'),
+    binary: await plainly(binary.postgres, 'binary'),
+  }
+  if (round > 0) rounds.push(taken)
 }
 
-const ratios = rounds.map((round) => round.plain / round.billing)
+const ratios = rounds.map((round) => round.driver / round.billing)
 report('bill', {
   charges: ROUNDS * CHARGES_A_ROUND,
   rounds: ROUNDS,
   chargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.billing)),
-  plainInsertChargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.plain)),
+  plainInsertChargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.driver)),
   ratio: median(ratios),
   ratioLeast: Math.min(...ratios),
   ratioMost: Math.max(...ratios),
+  binaryInsertChargesPerSecond: CHARGES_A_ROUND / median(rounds.map((round) => round.binary)),
+  ratioToBinary: median(rounds.map((round) => round.binary / round.billing)),
   ...machine(),
 })
 await log.close()
 await billed.stop()
-await plain.stop()
+await driver.stop()
+await binary.stop()
 rmSync(dir, { recursive: true, force: true })
 process.exit(0)
 

@@ -97,8 +97,16 @@ export async function rowsSince(postgres: Postgres, charges: number): Promise<Ne
   return found
 }
 
+/** `driver`: arrays as the driver writes them, in text. `binary`: as billing sends them. */
+export type Format = 'driver' | 'binary'
+
 /** Inserts the rows, those of `batch` charges in one transaction, a statement a table. */
-export async function insertPlainly(postgres: Postgres, all: NewRows, batch: number): Promise<void> {
+export async function insertPlainly(
+  postgres: Postgres,
+  all: NewRows,
+  batch: number,
+  format: Format,
+): Promise<void> {
   const charges = all[0]!.rows.length
   await postgres.query(
     `insert into ledger_accounts (id, kind, currency, updated_at) values ('revenue:EUR', 'revenue', 'EUR', now())
@@ -114,7 +122,10 @@ export async function insertPlainly(postgres: Postgres, all: NewRows, batch: num
         await tx.query(
           `insert into ${table.name} (${names.join(', ')})
            select * from unnest(${types.map((type, index) => `$${index + 1}::${type}[]`).join(', ')})`,
-          names.map((name, index) => ARRAYS[types[index]!](part.map((row) => row[name]))),
+          names.map((name, index) => {
+            const values = part.map((row) => row[name])
+            return format === 'binary' ? ARRAYS[types[index]!](values) : values
+          }),
         )
       }
     })

@@ -15,7 +15,7 @@ import {
   type ConsumerProgress,
   ensureAccounts,
   type Postgres,
-  postLedger,
+  postNewLedger,
   readProgress,
   StaleOffsetError,
   type Transaction,
@@ -134,6 +134,8 @@ export function createBillRecords(deps: BillRecordsDeps) {
       const read = await next
       if (isStale()) return progress
       next = readRecords(records.slice(start + batchRecords, start + 2 * batchRecords))
+      // Awaited at the next turn; until then, or when this batch fails, nobody listens.
+      next.catch(() => {})
       const done = await billOnce(topic, partition, progress, read)
       billed.push(done.billed)
       progress = done.progress
@@ -222,7 +224,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
     await addWaitingClicks(tx, partition, decision.waits)
     await writeCharges(tx, charges, now)
     await writeCounters(tx, decision.counters, now)
-    await postLedger(
+    await postNewLedger(
       tx,
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
@@ -275,7 +277,7 @@ async function loadState(
       tx,
       interactions.map(({ interactionId }) => interactionId),
     ),
-    slots: await slotStates(tx, interactions),
+    slots: await slotStates(tx, interactions, now),
     campaigns,
     wallets: new Map([...balances].map(([merchantId, { balanceMicros }]) => [merchantId, balanceMicros])),
     counters: await lockCounters(tx, [...campaigns.keys()], [...new Set([...days].flatMap(periodsOf))]),

@@ -560,6 +560,20 @@ describe('billing', () => {
     }
   })
 
+  it('does not charge a slot again whose impression was forgotten, when both are delivered days later', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    await createBillRecords(deps())(batchOf(recordsOf(impressionAndClick('a1'))))
+    await postgres.query('delete from seen_impressions')
+    const daysLater = { ...deps(), clock: () => NOON + 49 * 3_600_000 }
+    const again = impressionAndClick('a1').map((event) => ({ ...event, id: `${event.id}-again` }))
+    await createBillRecords(daysLater)(batchOf(recordsOf(again, 2)))
+    expect((await charges()).map(({ id, reason }) => [id, reason])).toEqual([
+      ['c-a1', ''],
+      ['c-a1-again', 'repeat'],
+    ])
+    await expectBooksToAgree()
+  })
+
   it('dates nothing after it was received, whatever its clock said', async () => {
     await seed([{ id: 'c1', merchantId: 'm1' }])
     const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]

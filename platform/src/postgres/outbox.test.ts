@@ -6,9 +6,9 @@ import type { Component } from '../lifecycle/component.js'
 import { createMetrics } from '../metrics/index.js'
 import { startTestPostgres, type TestPostgres } from '../testing/postgres.js'
 import { connectPostgres } from './connect.js'
-import { appendChanges, appendToOutbox } from './outbox.js'
+import { appendChanges, appendEventsToOutbox, appendToOutbox } from './outbox.js'
 import { createOutboxRelay } from './outbox-relay.js'
-import type { Postgres } from './postgres.js'
+import type { Postgres, Transaction } from './postgres.js'
 
 const logger = pino({ level: 'silent' })
 let test: TestPostgres
@@ -66,7 +66,20 @@ async function startRelay(
 const waiting = async (): Promise<number> => (await postgres.query('select 1 from outbox')).rowCount
 const until = (check: () => unknown) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
 
-describe('the outbox', () => {
+/** Both ways into the outbox keep the same promises. */
+const WAYS = [
+  [
+    'numbered',
+    (tx: Transaction, topic: Topic, ids: readonly string[]) => appendToOutbox(tx, topic, ids.map(entry)),
+  ],
+  [
+    'as they are',
+    (tx: Transaction, topic: Topic, ids: readonly string[]) =>
+      appendEventsToOutbox(tx, topic, ids.map(event)),
+  ],
+] as const
+
+describe.each(WAYS)('the outbox, events %s', (_name, append) => {
   it('gives a lower position to what commits first: a second writer of the topic waits for the first', async () => {
     const steps: string[] = []
     let commitFirst: () => void = () => {}
@@ -78,14 +91,14 @@ describe('the outbox', () => {
       appended = done
     })
     const first = postgres.transaction(async (tx) => {
-      await appendToOutbox(tx, TOPICS.orders, [entry('first')])
+      await append(tx, TOPICS.orders, ['first'])
       appended()
       await mayCommit
       steps.push('first commits')
     })
     await firstHasAppended
     const second = postgres.transaction(async (tx) => {
-      await appendToOutbox(tx, TOPICS.orders, [entry('second')])
+      await append(tx, TOPICS.orders, ['second'])
       steps.push('second has its position')
     })
     // Without the lock the second would commit now, and a relay would read past the first.
@@ -95,7 +108,7 @@ describe('the outbox', () => {
       )
       expect(rowCount).toBe(1)
     })
-    await postgres.transaction((tx) => appendToOutbox(tx, TOPICS.charges, [entry('another topic')]))
+    await postgres.transaction((tx) => append(tx, TOPICS.charges, ['another topic']))
     expect((await postgres.query(`select 1 from outbox where topic = $1`, [TOPICS.orders])).rowCount).toBe(0)
     commitFirst()
     await Promise.all([first, second])
@@ -126,7 +139,7 @@ describe('the outbox', () => {
       Array.from({ length: 8 }, async (_, writer) => {
         for (let i = 0; i < 15; i++) {
           await postgres.transaction(async (tx) => {
-            await appendToOutbox(tx, TOPICS.orders, [entry(`${writer}-${i}-a`), entry(`${writer}-${i}-b`)])
+            await append(tx, TOPICS.orders, [`${writer}-${i}-a`, `${writer}-${i}-b`])
             if ((writer + i) % 3 === 0) await tx.query('select pg_sleep(0.002)')
           })
         }
@@ -138,6 +151,15 @@ describe('the outbox', () => {
     expect(await waiting()).toBe(240)
   })
 
+  it('keeps the order given', async () => {
+    const ids = Array.from({ length: 500 }, (_, index) => `event-${index}`)
+    await postgres.transaction((tx) => append(tx, TOPICS.orders, ids))
+    const { rows } = await postgres.query<{ value: string }>('select value from outbox order by id')
+    expect(rows.map((row) => JSON.parse(row.value).id)).toEqual(ids)
+  })
+})
+
+describe('the outbox', () => {
   it('hands each event its own position, in the order given, and keeps nothing of a transaction that rolls back', async () => {
     const positions: bigint[] = []
     const numbered = (id: string) => ({

@@ -35,13 +35,23 @@ export async function judgedInteractions(q: Queryable, ids: readonly string[]): 
   return new Set(rows.map((row) => row.id))
 }
 
-/** What is remembered of these slots: impressions seen, and charges, which outlive them. */
+/** Impressions are remembered for twice this time: a slot that is younger has not been forgotten, whatever clocks say. */
+const REMEMBERED_MS = 24 * 3_600_000
+
+/**
+ * What is remembered of these slots: impressions seen, and charges, which outlive them. Charges are looked for only where the impression
+ * may be forgotten: else the impression itself knows of its click.
+ */
 export async function slotStates(
   q: Queryable,
   interactions: readonly BillableInteraction[],
+  now: Date,
 ): Promise<ReadonlyMap<string, SlotState>> {
-  const wanted = new Map(interactions.map(({ slot }) => [slotKey(slot), slot]))
-  const slots = [...wanted.values()]
+  const wanted = new Map(interactions.map((interaction) => [slotKey(interaction.slot), interaction]))
+  const slots = [...wanted.values()].map(({ slot, offer }) => ({
+    ...slot,
+    isOld: !offer || now.getTime() - offer.issuedAtMs > REMEMBERED_MS,
+  }))
   const { rows } = await q.query<{
     auctionId: string
     position: number
@@ -52,11 +62,15 @@ export async function slotStates(
   }>(
     `select slot.auction_id as "auctionId", slot.position, s.impression_id as "impressionId",
        s.occurred_at as "seenAt", s.click_id as "clickId",
-       exists (select 1 from charges c where c.auction_id = slot.auction_id and c.position = slot.position
+       slot.is_old = 1 and exists (select 1 from charges c where c.auction_id = slot.auction_id and c.position = slot.position
                and c.outcome = 'charged') as charged
-     from unnest($1::text[], $2::int[]) as slot (auction_id, position)
+     from unnest($1::text[], $2::int[], $3::int[]) as slot (auction_id, position, is_old)
      left join seen_impressions s on s.auction_id = slot.auction_id and s.position = slot.position`,
-    [textArray(slots.map((slot) => slot.auctionId)), intArray(slots.map((slot) => slot.position))],
+    [
+      textArray(slots.map((slot) => slot.auctionId)),
+      intArray(slots.map((slot) => slot.position)),
+      intArray(slots.map(({ isOld }) => (isOld ? 1 : 0))),
+    ],
   )
   return new Map(
     rows

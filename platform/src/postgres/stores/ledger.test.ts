@@ -9,6 +9,7 @@ import {
   ledgerSums,
   listWalletEntries,
   postLedger,
+  postNewLedger,
   WalletOverdrawnError,
   walletBalances,
   walletsThatDisagree,
@@ -72,6 +73,23 @@ describe('the ledger', () => {
     expect(await balanceOf('mer_a')).toBe(70n)
     expect(await balanceOf('mer_b')).toBe(5n)
     expect(await balanceOf('mer_c')).toBeUndefined()
+    await expectBooksToAgree()
+  })
+
+  it('moves wallets with new transactions, as many as there are, and refuses one that was posted before', async () => {
+    const postNew = (...transactions: LedgerTransaction[]) =>
+      postgres.transaction((tx) => postNewLedger(tx, transactions, now))
+    await postNew(deposit('d1', 'mer_a', 100n), charge('c1', 'mer_a', 30n), deposit('d2', 'mer_b', 5n))
+    await postNew()
+    expect(await balanceOf('mer_a')).toBe(70n)
+    expect(await balanceOf('mer_b')).toBe(5n)
+    await expect(postNew(charge('c2', 'mer_a', 20n), charge('c1', 'mer_a', 30n))).rejects.toThrow(
+      /idempotency_key/,
+    )
+    await expect(postNew(charge('c3', 'mer_a', 71n))).rejects.toThrow(WalletOverdrawnError)
+    const dollars = { ...charge('c4', 'mer_a', 1n), currency: 'USD' }
+    await expect(postNew(dollars)).rejects.toThrow(LedgerError)
+    expect(await balanceOf('mer_a')).toBe(70n)
     await expectBooksToAgree()
   })
 
