@@ -81,7 +81,7 @@ let offset = 0n
 async function charge(campaignId: string, merchantId: string): Promise<void> {
   const token = slotToken({ auctionId: `a${offset}`, issuedAtMs: nowMs, campaignId, merchantId })
   const events = [
-    interactionOf(`i${offset}`, 'impression', nowMs, token),
+    interactionOf(`i${offset}`, 'impression', nowMs - 1_000, token),
     interactionOf(`c${offset}`, 'click', nowMs, token),
   ]
   const log = createEmbeddedLog({ dir, clock })
