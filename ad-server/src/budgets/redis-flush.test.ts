@@ -57,7 +57,7 @@ it.runIf(redisAvailable())(
       await until(async () => (await a.state.hashGetAll(IN_FLIGHT_KEY)).size === 2)
       await Promise.all(servers.map(({ feed }) => feed.refresh()))
       expect(spent()).toEqual([500n, 500n])
-      expect(b.accounts.campaign('c1').heldElsewhereMicros).toBe(9n)
+      await until(() => b.accounts.campaign('c1').heldElsewhereMicros === 9n)
 
       await publish('600')
       await until(() => spent().every((micros) => micros === 600n))

@@ -217,11 +217,11 @@ describe('clicks before their impression', () => {
     expect(again.waited).toHaveLength(1)
   })
 
-  it('are not made late by one event that claims to have arrived years ahead', () => {
+  it('do not wait for years because one event claims to have arrived years ahead', () => {
     const ahead = impression({ auction: 'ahead', receivedAtMs: NOON + 10_000 * HOUR })
-    const next = early({ auction: 'a2', receivedAtMs: NOON + 48 * HOUR })
-    const decision = decideCharges(stateOf(), [ahead, next, seen({ auction: 'a2' })])
-    expect(outcomes(decision)).toEqual([250_000n])
+    const twoDaysOn = arriving('other', 49 * 60)
+    const decision = decideCharges(stateOf(), [ahead, early(), twoDaysOn])
+    expect(outcomes(decision)).toEqual(['no_impression'])
   })
 
   it('do not wait when they are stale or suspicious themselves', () => {
