@@ -152,9 +152,11 @@ describe('a logged auction', () => {
 
   /** Pages of many shapes: with and without organic results, ads among them, too short for their positions, each with some winner. */
   async function holdAuctions(): Promise<string[]> {
-    await poll('the first sponsored slot', PATIENCE_MS, async () =>
-      (await rank({})).slots.some(({ sponsored }) => sponsored) ? true : undefined,
-    )
+    await poll('every campaign to take part', PATIENCE_MS, async () => {
+      const { slots, explain } = await rank({}, '?explain=1')
+      const taking = new Set(explain!.candidates.map(({ campaignId }) => campaignId))
+      return taking.size === campaigns.length && slots.some(({ sponsored }) => sponsored) ? true : undefined
+    })
     const ids: string[] = []
     for (let i = 0; i < AUCTIONS; i++) {
       const organic = Array.from({ length: Math.floor(10 * random()) }, (_, n) => ({
