@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ColumnsError, candidateColumns, candidatesOf } from './candidate-columns.js'
 import { campaignState, listingState, merchantState, rulesState } from './entities.js'
 import { microsString } from './scalars.js'
 
@@ -54,6 +55,22 @@ export const auctionCandidate = z.looseObject({
 })
 export type AuctionCandidate = z.infer<typeof auctionCandidate>
 
+/** Lists of candidates come in two forms: as objects, and as columns, which is how serving writes them. Read, they are the same. */
+const auctionCandidates = z.union([
+  z.array(auctionCandidate),
+  candidateColumns
+    .transform((columns, context) => {
+      try {
+        return candidatesOf(columns)
+      } catch (error) {
+        if (!(error instanceof ColumnsError)) throw error
+        context.addIssue(error.message)
+        return z.NEVER
+      }
+    })
+    .pipe(z.array(auctionCandidate)),
+])
+
 /** What slots were sold by. With it and the bidders, the auction can be decided again. */
 export const auctionTerms = z.looseObject({
   /** Of every bid; '' without bidders. */
@@ -92,7 +109,7 @@ export const auctionData = z.looseObject({
   /** null in events of before terms were logged. */
   terms: auctionTerms.nullable().default(null),
   /** Shown slots by position, then losers: every one that set a price, and a sample of the others. */
-  candidates: z.array(auctionCandidate),
+  candidates: auctionCandidates,
   /** Feature set version; see ranking/. '' when no features were computed. */
   featureSet: z.string(),
   /** Features as served: base64 of little-endian float32, one row a candidate in the order of `candidates`. */

@@ -1,4 +1,5 @@
 export * from './budget-view.js'
+export * from './candidate-columns.js'
 export * from './category.js'
 export * from './clock.js'
 export * from './customer-hash.js'

@@ -279,7 +279,7 @@ describe('POST /v1/rank', () => {
       ['R4', 'outranked', 1],
     ])
     // Of the 18 others eight are drawn.
-    expect(sponsored.slice(5).map((c) => c.sampleProbability)).toEqual(Array(8).fill(0.444444444))
+    expect(sponsored.slice(5).map((c) => c.sampleProbability)).toEqual(Array(8).fill(8 / 18))
   })
 
   it('401 without a key, 403 with another scope, 422 with the field', async () => {

@@ -7,7 +7,14 @@ import {
   scoreToFloat,
   type Winner,
 } from '@endcap/auction'
-import { type auctionCandidate, type auctionEvent, EVENT_SCHEMA } from '@endcap/contracts'
+import {
+  type auctionEvent,
+  type CandidateFields,
+  columnsOf,
+  EVENT_SCHEMA,
+  type OrganicFields,
+  type SponsoredFields,
+} from '@endcap/contracts'
 import { FEATURE_COUNT, FEATURE_SET } from '@endcap/ranking'
 import type { z } from 'zod'
 import type { SlatePredictions } from '../3-predict/predict.js'
@@ -64,7 +71,7 @@ export interface AuctionFacts {
 export function printAuctionEvent(facts: AuctionFacts, random: () => number): string {
   const { request, slate, slots, predictions } = facts
   const { context } = request
-  const candidates: PrintedCandidate[] = []
+  const candidates: CandidateFields[] = []
   const { losses, sampleFrom, sampleProbability } = lossesToLog(facts.losers, random)
   const features = featureRows(slots.length + losses.length)
   for (const slot of slots) {
@@ -75,9 +82,10 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
   }
   for (let i = 0; i < losses.length; i++) {
     const loss = losses[i]!
-    candidates.push(lostCandidate(loss, slate, i < sampleFrom ? undefined : sampleProbability))
+    candidates.push(lostCandidate(loss, slate, i < sampleFrom ? 1 : sampleProbability))
     features.keep(predictions.features, loss.ranked.bidder.row)
   }
+  const { lists, numbers } = columnsOf(candidates)
   const when = new Date(request.nowMs).toISOString()
   const event: PrintedEvent = {
     id: facts.eventId,
@@ -101,17 +109,25 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
       modelVersion: predictions.modelVersion,
       degraded: facts.degraded as string[],
       terms: termsOf(facts),
-      candidates,
       featureSet: FEATURE_SET,
-      features: features.toBase64(),
       drops: facts.drops.counts as Record<string, number>,
+      candidates: lists,
     },
   }
-  return JSON.stringify(event)
+  // Bytes need no escaping, and looking for what does is most of what printing costs: they are put in behind what ends the text.
+  const text = JSON.stringify(event)
+  return `${text.slice(0, -ENDS.length)},"numbers":"${numbers}"},"features":"${features.toBase64()}"}}`
 }
 
-type PrintedEvent = z.input<typeof auctionEvent>
-type PrintedCandidate = z.input<typeof auctionCandidate>
+type Event = z.input<typeof auctionEvent>
+/** An event without the bytes, which are put in behind. */
+interface PrintedEvent extends Omit<Event, 'data'> {
+  readonly data: Omit<Event['data'], 'features' | 'candidates'> & {
+    /** Last, so that what ends the text is known. */
+    readonly candidates: ReturnType<typeof columnsOf>['lists']
+  }
+}
+const ENDS = '}}}'
 
 // Printing is synchronous, so that no two events can use it at once.
 let scratch = new Float32Array(64 * FEATURE_COUNT)
@@ -130,23 +146,15 @@ function featureRows(most: number) {
   }
 }
 
-/**
- * A number for reading, from which no auction is decided again: a short one costs half as much to print. Of sponsored candidates pCTR,
- * relevance and bid are printed exactly.
- */
-const short = (value: number, parts = 1e9): number => Math.round(value * parts) / parts
-
-/** What is left out is what the schema says for an organic slot. */
-function organicSlot(slot: ServedSlot, slate: Slate, { pctr, pcvr }: SlatePredictions): PrintedCandidate {
+function organicSlot(slot: ServedSlot, slate: Slate, { pctr, pcvr }: SlatePredictions): OrganicFields {
   const { listing, organicScore, organicRank } = slate.rows[slot.row]!
   return {
     position: slot.position,
     listingId: slot.listingId,
     merchantId: listing?.merchantId ?? '',
     sponsored: false,
-    outcome: 'shown',
-    pctr: short(pctr[slot.row]!, 1e7),
-    pcvr: short(pcvr[slot.row]!, 1e7),
+    pctr: pctr[slot.row]!,
+    pcvr: pcvr[slot.row]!,
     organicScore: organicScore ?? null,
     organicRank,
   }
@@ -156,25 +164,20 @@ const soldSlot = (
   position: number,
   { ranked, priceMicros }: Winner<Candidate>,
   slate: Slate,
-): PrintedCandidate =>
-  sponsoredCandidate(ranked, slate, position, 'shown', '', priceMicros.toString(), undefined)
+): SponsoredFields => sponsoredCandidate(ranked, slate, position, 'shown', '', priceMicros.toString(), 1)
 
-const lostCandidate = (
-  { ranked, reason }: Loss,
-  slate: Slate,
-  sampleProbability: number | undefined,
-): PrintedCandidate =>
+const lostCandidate = ({ ranked, reason }: Loss, slate: Slate, sampleProbability: number): SponsoredFields =>
   sponsoredCandidate(ranked, slate, 0, DROP_REASONS[reason].outcome, reason, '0', sampleProbability)
 
 function sponsoredCandidate(
   { bidder, score, draw }: Ranked<Candidate>,
   slate: Slate,
   position: number,
-  outcome: PrintedCandidate['outcome'],
+  outcome: string,
   reason: string,
   priceMicros: string,
-  sampleProbability: number | undefined,
-): PrintedCandidate {
+  sampleProbability: number,
+): SponsoredFields {
   const { organicScore, organicRank } = slate.rows[bidder.row]!
   return {
     position,
@@ -189,9 +192,9 @@ function sponsoredCandidate(
     bidMicros: bidder.bidMicros.toString(),
     priceMicros,
     pctr: bidder.pctr,
-    pcvr: short(bidder.pcvr),
-    quality: short(qualityOf(bidder)),
-    score: short(scoreToFloat(score)),
+    pcvr: bidder.pcvr,
+    quality: qualityOf(bidder),
+    score: scoreToFloat(score),
     organicScore: organicScore ?? null,
     organicRank,
     relevance: bidder.relevance,
@@ -206,8 +209,8 @@ interface LossesToLog {
   readonly losses: readonly Loss[]
   /** Index of the first one of the sample. */
   readonly sampleFrom: number
-  /** With which probability each of the others came into the sample; undefined when all of them did. */
-  readonly sampleProbability: number | undefined
+  /** With which probability each of the others came into the sample. */
+  readonly sampleProbability: number
 }
 
 function lossesToLog(all: readonly Loss[], random: () => number): LossesToLog {
@@ -225,12 +228,12 @@ function lossesToLog(all: readonly Loss[], random: () => number): LossesToLog {
   return {
     losses,
     sampleFrom,
-    sampleProbability: others.length > LOSERS_SAMPLED ? short(LOSERS_SAMPLED / others.length) : undefined,
+    sampleProbability: others.length > LOSERS_SAMPLED ? LOSERS_SAMPLED / others.length : 1,
   }
 }
 
 /** What the slots were sold by; a currency only where somebody bid. */
-function termsOf({ rules, totalSlots, forSale, slots, losers }: AuctionFacts): PrintedEvent['data']['terms'] {
+function termsOf({ rules, totalSlots, forSale, slots, losers }: AuctionFacts): Event['data']['terms'] {
   const winner = slots.find((slot) => slot.winner)?.winner
   const bidder = winner?.ranked.bidder ?? losers[0]?.ranked.bidder
   return {
