@@ -6,10 +6,10 @@ import { z } from 'zod'
  *
  * Fields at the top are of every candidate, in the order of the event; those of `sponsored` only of the sponsored ones, in that order.
  */
-export const candidateColumns = z.looseObject({
+export const candidateColumns = z.object({
   listingId: z.array(z.string()),
   merchantId: z.array(z.string()),
-  sponsored: z.looseObject({
+  sponsored: z.object({
     /** Which candidates they are, from 0, rising. */
     index: z.array(z.int().min(0)),
     campaignId: z.array(z.string()),
