@@ -97,7 +97,12 @@ export async function openPorts({
 
   async function openLog(): Promise<EventLog> {
     const log = config.kafkaBrokers
-      ? createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
+      ? createKafkaLog({
+          brokers: config.kafkaBrokers,
+          clientId: 'endcap',
+          sessionTimeoutMs: config.kafkaSessionTimeoutMs,
+          logger,
+        })
       : createEmbeddedLog({
           dir: join(dataDir, 'log'),
           clock,

@@ -12,10 +12,11 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Config {
   readonly roles: readonly Role[]
-  /** Undefined: embedded, or not needed by these roles. The same for the next three. */
+  /** Undefined: embedded, or not needed by these roles. The same for the next servers. */
   readonly databaseUrl: string | undefined
   readonly clickhouseUrl: string | undefined
   readonly kafkaBrokers: readonly string[] | undefined
+  readonly kafkaSessionTimeoutMs: number
   readonly redisUrl: string | undefined
   readonly dataDir: string
   readonly host: string
@@ -99,6 +100,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     databaseUrl: value('DATABASE_URL'),
     clickhouseUrl: value('CLICKHOUSE_URL'),
     kafkaBrokers: value('KAFKA_BROKERS'),
+    kafkaSessionTimeoutMs: valueOrDefault('KAFKA_SESSION_TIMEOUT_MS'),
     redisUrl: value('REDIS_URL'),
     dataDir: valueOrDefault('ENDCAP_DATA_DIR'),
     host: valueOrDefault('ENDCAP_HOST'),

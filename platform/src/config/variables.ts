@@ -146,6 +146,15 @@ export const VARIABLES = {
       'must be host:port, comma-separated',
     ).refine((brokers) => brokers.length > 0, 'must name at least one host:port'),
   }),
+  KAFKA_SESSION_TIMEOUT_MS: variable({
+    roles: ['all', 'campaigns-api', 'ad-server', ...pipeline(...PIPELINE_ROLES)],
+    fallback: '15000',
+    example: '30000',
+    secrecy: 'none',
+    description:
+      'A consumer that gives no sign of life for this long loses its partitions to another; until then nobody reads them. Brokers take no less than 6000 by default.',
+    schema: wholeNumber(1_000, 300_000),
+  }),
   REDIS_URL: variable({
     roles: ['all', 'ad-server', ...pipeline('jobs')],
     requiredBy: ['ad-server', ...pipeline('jobs')],
