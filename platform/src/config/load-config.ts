@@ -31,6 +31,8 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly trainCron: string
   readonly spoolMaxBytes: number
+  /** Undefined: what the disk holds. */
+  readonly logMaxBytes: number | undefined
   /** Sponsored clicks of one customer or address that may be billed in any of these windows. */
   readonly clickLimits: readonly { readonly limit: number; readonly windowMs: number }[]
   /** The file of data-centre networks. */
@@ -113,6 +115,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     logLevel: valueOrDefault('ENDCAP_LOG_LEVEL'),
     trainCron: valueOrDefault('ENDCAP_TRAIN_CRON'),
     spoolMaxBytes: valueOrDefault('ENDCAP_SPOOL_MAX_BYTES'),
+    logMaxBytes: value('ENDCAP_LOG_MAX_BYTES'),
     clickLimits: valueOrDefault('ENDCAP_CLICK_LIMITS'),
     dataCenterRanges: value('ENDCAP_DATA_CENTER_RANGES'),
     rateLimit: valueOrDefault('ENDCAP_RATE_LIMIT'),

@@ -259,6 +259,15 @@ export const VARIABLES = {
       'Disk that accepted events may take while the log is away; beyond it no sponsored slots are sold.',
     schema: wholeNumber(MIB, MAX_SPOOL_BYTES),
   }),
+  ENDCAP_LOG_MAX_BYTES: variable({
+    roles: ['all'],
+    whenUnset: 'what the disk holds',
+    example: String(20 * 1024 * MIB),
+    secrecy: 'none',
+    description:
+      'Disk that the embedded log may take; from four fifths of it no sponsored slots are sold, at its end no events are taken. Ignored with KAFKA_BROKERS.',
+    schema: wholeNumber(MIB, MAX_SPOOL_BYTES),
+  }),
   ENDCAP_CLICK_LIMITS: variable({
     roles: ['all', 'ad-server'],
     fallback: '1/1m,3/10m,10/1h,25/1d',
