@@ -41,6 +41,7 @@ describe('the endcap command', () => {
     [['sell'], 'unknown command'],
     [['start', 'barista'], 'there is no role "barista"'],
     [['start', 'all', 'pipeline'], 'stand alone'],
+    [['start', 'pipeline', 'billing'], 'pipeline already is'],
     [['demo', '--searches', 'many'], '--searches must be a whole number'],
     [['demo', '--json'], '--json needs --exit'],
     [['auction', '/nowhere/case.json'], 'cannot be read'],

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { isRole, loadConfig, type Role, VARIABLE_NAMES } from '@endcap/platform/config'
+import { isRole, loadConfig, PIPELINE_ROLES, type Role, VARIABLE_NAMES } from '@endcap/platform/config'
 import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -11,6 +11,7 @@ interface ComposeService {
   readonly environment?: Readonly<Record<string, string | number>>
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
+  readonly profiles?: readonly string[]
   readonly depends_on?: Readonly<Record<string, unknown>>
 }
 
@@ -48,8 +49,21 @@ describe('docker-compose.yml', () => {
   it('starts each service once, by a role that the command line knows', () => {
     const roles = starting.map(([, service]) => service.command![1]!)
     expect(roles.every(isRole)).toBe(true)
-    expect([...roles].sort()).toEqual(['ad-server', 'campaigns-api', 'orders', 'pipeline'])
+    expect([...roles].sort()).toEqual(
+      ['ad-server', 'campaigns-api', 'orders', 'pipeline', ...PIPELINE_ROLES].sort(),
+    )
     for (const [name, service] of starting) expect(name).toBe(service.command![1])
+  })
+
+  it('starts the parts of the pipeline only with the profile apart, and any number of each', () => {
+    for (const [name, { profiles, ports, volumes }] of starting) {
+      const isPart = (PIPELINE_ROLES as readonly string[]).includes(name)
+      expect({ name, profiles, fixed: (ports ?? volumes) !== undefined }).toEqual({
+        name,
+        profiles: isPart ? ['apart'] : undefined,
+        fixed: !isPart,
+      })
+    }
   })
 
   it('uses only commands that exist', async () => {
@@ -68,8 +82,9 @@ describe('docker-compose.yml', () => {
   })
 
   it('publishes the port that the process listens on, each on a port of its own', () => {
-    const published = starting.map(([, service]) => {
-      const [outside, inside] = service.ports![0]!.split(':')
+    const published = starting.flatMap(([, service]) => {
+      if (service.ports === undefined) return []
+      const [outside, inside] = service.ports[0]!.split(':')
       expect(inside).toBe(filled(service.environment).ENDCAP_PORT)
       return outside
     })

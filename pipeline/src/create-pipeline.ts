@@ -1,8 +1,9 @@
 import type { Clock, IdSource, TokenKey } from '@endcap/contracts'
 import { buildStats, trainModel } from '@endcap/models'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
+import { PIPELINE_ROLES, type PipelineRole } from '@endcap/platform/config'
 import type { EventLog } from '@endcap/platform/event-log'
-import type { Service } from '@endcap/platform/lifecycle'
+import type { Component, Service } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import type { Registry } from '@endcap/platform/metrics'
 import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
@@ -32,30 +33,35 @@ export interface PipelineDeps {
 
 /**
  * Everything that happens after an event: outbox → log → billing, ingest → attribution, statistics and models, and the view of
- * budgets that the ad-servers read. It has no routes.
+ * budgets that the ad-servers read. It has no routes. Of `deps` only what the parts use is touched.
  *
+ * @param parts what of it this process does: all by default
  * @throws CronExpressionError when `trainCron` is none
  */
-export function createPipeline(deps: PipelineDeps): Service {
+export function createPipeline(deps: PipelineDeps, parts: readonly PipelineRole[] = PIPELINE_ROLES): Service {
   return {
     name: 'pipeline',
     routes() {},
-    components: [
-      // Stopped in the reverse order: what billing decides last is still carried to the log and into ClickHouse.
-      createIngest(deps),
-      createOutboxRelay({ ...deps, metrics: deps.registry }),
-      createBudgetPublisher(deps),
-      createPacing(deps),
-      createBilling(deps),
-      createAttribution(deps),
-      createStatsSchedule({ ...deps, build: () => buildStats(deps) }),
-      createTrainingSchedule({
-        ...deps,
-        expression: deps.trainCron,
-        train: () => trainModel(deps, { promote: true, actor: 'schedule' }),
-      }),
-      createReconciliation(deps),
-      createRetention(deps),
-    ],
+    // Stopped in the reverse order: what billing decides last is still published, carried to the log and stored in ClickHouse.
+    components: PIPELINE_ROLES.filter((part) => parts.includes(part)).flatMap((part) => PARTS[part](deps)),
   }
+}
+
+const PARTS: Readonly<Record<PipelineRole, (deps: PipelineDeps) => readonly Component[]>> = {
+  ingest: (deps) => [createIngest(deps)],
+  relay: (deps) => [createOutboxRelay({ ...deps, metrics: deps.registry })],
+  jobs: (deps) => [
+    createBudgetPublisher(deps),
+    createPacing(deps),
+    createAttribution(deps),
+    createStatsSchedule({ ...deps, build: () => buildStats(deps) }),
+    createTrainingSchedule({
+      ...deps,
+      expression: deps.trainCron,
+      train: () => trainModel(deps, { promote: true, actor: 'schedule' }),
+    }),
+    createReconciliation(deps),
+    createRetention(deps),
+  ],
+  billing: (deps) => [createBilling(deps)],
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isRole, loadConfig, ROLES, type Role } from '@endcap/platform/config'
+import { isRole, loadConfig, PIPELINE_ROLES, ROLES, type Role, roleConflict } from '@endcap/platform/config'
 import { acquireDataDir, createProcess, runUntilSignal, StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import type { Command } from 'commander'
@@ -15,7 +15,11 @@ export function startCommand(program: Command): void {
     program
       .command('start')
       .description('run roles in one process until SIGTERM')
-      .argument('[role...]', `what this process is: ${ROLES.join(', ')}`, ['all'])
+      .argument(
+        '[role...]',
+        `what this process is: ${ROLES.join(', ')}; pipeline is ${PIPELINE_ROLES.join(', ')} in one process`,
+        ['all'],
+      )
       .option(
         '--port <port>',
         'where to listen (default: ENDCAP_PORT, or 8080; 8123 for clickhouse); 0 for any free port',
@@ -25,9 +29,8 @@ export function startCommand(program: Command): void {
       if (!isRole(name)) throw new UsageError(`there is no role "${name}": the roles are ${ROLES.join(', ')}`)
       return name
     })
-    if (roles.length > 1 && (roles.includes('all') || roles.includes('clickhouse'))) {
-      throw new UsageError('all and clickhouse stand alone')
-    }
+    const conflict = roleConflict(roles)
+    if (conflict !== undefined) throw new UsageError(conflict)
     process.exitCode =
       roles[0] === 'clickhouse' ? await runClickHouse(options) : await runServices(roles, options)
   })

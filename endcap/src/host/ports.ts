@@ -5,6 +5,7 @@ import { TOPIC_SPECS } from '@endcap/contracts'
 import { type ClickHouse, createClickHouse, migrateClickHouse } from '@endcap/platform/clickhouse'
 import type { Config } from '@endcap/platform/config'
 import {
+  createBoundedSink,
   createDirectSink,
   createEmbeddedLog,
   createKafkaLog,
@@ -68,6 +69,7 @@ export async function openPorts({
   logger,
 }: PortsOptions): Promise<Ports> {
   const closers: (() => Promise<void>)[] = []
+  const components: Component[] = []
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
   }
@@ -95,18 +97,42 @@ export async function openPorts({
     return clickhouse
   }
 
-  async function openLog(): Promise<EventLog> {
-    const log = config.kafkaBrokers
-      ? createKafkaLog({ brokers: config.kafkaBrokers, clientId: 'endcap', logger })
-      : createEmbeddedLog({
-          dir: join(dataDir, 'log'),
-          clock,
-          partitions: EMBEDDED_PARTITIONS,
-          onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
-        })
-    closers.push(() => (config.kafkaBrokers ? patiently(log.close()) : log.close()))
-    if (migrate) await reaching('Kafka (KAFKA_BROKERS)', () => log.ensureTopics(TOPIC_SPECS))
-    return log
+  async function openLog(): Promise<{ readonly log: EventLog; readonly sink: () => Promise<EventSink> }> {
+    if (config.kafkaBrokers) {
+      const log = createKafkaLog({
+        brokers: config.kafkaBrokers,
+        clientId: 'endcap',
+        sessionTimeoutMs: config.kafkaSessionTimeoutMs,
+        logger,
+      })
+      closers.push(() => patiently(log.close()))
+      if (migrate) await reaching('Kafka (KAFKA_BROKERS)', () => log.ensureTopics(TOPIC_SPECS))
+      return { log, sink: async () => openSpool(log) }
+    }
+    const log = createEmbeddedLog({
+      dir: join(dataDir, 'log'),
+      clock,
+      partitions: EMBEDDED_PARTITIONS,
+      onMaintenanceError: (error) => logger.error({ err: error }, 'log maintenance failed'),
+    })
+    closers.push(() => log.close())
+    if (migrate) await log.ensureTopics(TOPIC_SPECS)
+    const { logMaxBytes } = config
+    const sink = async () =>
+      logMaxBytes === undefined ? createDirectSink(log) : createBoundedSink(log, logMaxBytes)
+    return { log, sink }
+  }
+
+  function openSpool(target: EventLog): EventSink {
+    const spool = createSpool({
+      dir: join(dataDir, 'spool'),
+      target,
+      clock,
+      maxBytes: config.spoolMaxBytes,
+      logger,
+    })
+    components.push(spool)
+    return spool
   }
 
   async function openState(): Promise<StateStore> {
@@ -119,41 +145,28 @@ export async function openPorts({
     return state
   }
 
+  /** All at once: each mostly waits for its own server. */
+  async function openAll(): Promise<Omit<Ports, 'components' | 'close'>> {
+    const opening = [
+      needs.has('postgres') ? openPostgres() : unopened<Postgres>('postgres'),
+      needs.has('clickhouse') ? openClickHouse() : unopened<ClickHouse>('clickhouse'),
+      needs.has('log') || needs.has('sink') ? openLog() : undefined,
+      needs.has('state') ? openState() : unopened<StateStore>('state'),
+    ] as const
+    // Whichever fails, the others are open or given up before those that are open are closed.
+    await Promise.allSettled(opening)
+    const [postgres, clickhouse, opened, state] = await Promise.all(opening)
+    return {
+      postgres,
+      clickhouse,
+      log: opened?.log ?? unopened<EventLog>('log'),
+      state,
+      sink: needs.has('sink') && opened ? await opened.sink() : unopened<EventSink>('sink'),
+    }
+  }
+
   try {
-    const postgres = needs.has('postgres') ? await openPostgres() : unopened<Postgres>('postgres')
-    const clickhouse = needs.has('clickhouse') ? await openClickHouse() : unopened<ClickHouse>('clickhouse')
-    const log = needs.has('log') || needs.has('sink') ? await openLog() : unopened<EventLog>('log')
-    const state = needs.has('state') ? await openState() : unopened<StateStore>('state')
-    if (!needs.has('sink')) {
-      return {
-        postgres,
-        clickhouse,
-        log,
-        state,
-        sink: unopened<EventSink>('sink'),
-        components: [],
-        close: closeAll,
-      }
-    }
-    if (!config.kafkaBrokers) {
-      return {
-        postgres,
-        clickhouse,
-        log,
-        state,
-        sink: createDirectSink(log),
-        components: [],
-        close: closeAll,
-      }
-    }
-    const spool = await createSpool({
-      dir: join(dataDir, 'spool'),
-      target: log,
-      clock,
-      maxBytes: config.spoolMaxBytes,
-      logger,
-    })
-    return { postgres, clickhouse, log, state, sink: spool, components: [spool], close: closeAll }
+    return { ...(await openAll()), components, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error

@@ -7,7 +7,7 @@ import { createCampaignsApi } from '@endcap/campaigns-api'
 import { createIdSource, systemClock } from '@endcap/contracts'
 import { createOrders } from '@endcap/orders'
 import { createPipeline } from '@endcap/pipeline'
-import type { Config } from '@endcap/platform/config'
+import { type Config, PIPELINE_ROLES } from '@endcap/platform/config'
 import { createHttpApp, type KeyVerifier } from '@endcap/platform/http'
 import {
   acquireDataDir,
@@ -129,12 +129,15 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
         dataCenterRanges: config.dataCenterRanges,
       })
     : undefined
-  const hostedServices: Service[] = services.map((name) => {
-    if (name === 'ad-server') return adServer!
-    if (name === 'campaigns-api') return createCampaignsApi(shared)
-    if (name === 'orders') return createOrders(shared)
-    return createPipeline({ ...shared, trainCron: config.trainCron })
-  })
+  const pipelineParts = PIPELINE_ROLES.filter((name) => services.includes(name))
+  const hostedServices: Service[] = [
+    ...(services.includes('campaigns-api') ? [createCampaignsApi(shared)] : []),
+    ...(services.includes('orders') ? [createOrders(shared)] : []),
+    ...(adServer ? [adServer] : []),
+    ...(pipelineParts.length > 0
+      ? [createPipeline({ ...shared, trainCron: config.trainCron }, pipelineParts)]
+      : []),
+  ]
   const verifyKey = keyVerifier(services, ports, adServer?.verifyKey)
   let address = () => ''
 

@@ -194,7 +194,10 @@ describe('a logged auction', () => {
         'merchant_limit',
         'already_shown',
         'page_ended',
-        ...(outcomes.some(({ reason }) => reason === 'below_reserve') ? ['below_reserve'] : []),
+        // Whether a reserve decides hangs on draws of chance.
+        ...['below_reserve', 'reserve_price'].filter((name) =>
+          outcomes.some(({ reason }) => reason === name),
+        ),
       ]),
     )
     expect(outcomes.some(({ tieDraw }) => tieDraw !== null)).toBe(true)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseTokenKeys, systemClock, type TokenKey } from '@endcap/contracts'
 import { type Verification, verify, waitUntilSettled } from '@endcap/pipeline'
 import { type ClickHouse, createClickHouse } from '@endcap/platform/clickhouse'
-import type { Role } from '@endcap/platform/config'
+import { PIPELINE_ROLES, type PipelineRole, type Role } from '@endcap/platform/config'
 import { createKafkaLog, type EventLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { connectPostgres, type Postgres, startEmbeddedPostgres } from '@endcap/platform/postgres'
@@ -61,9 +61,14 @@ export interface Outage {
 export interface ClusterSize {
   readonly adServers: number
   readonly pipelines: number
+  /** Beside those, processes that are one part of the pipeline each. None by default. */
+  readonly parts?: Readonly<Record<PipelineRole, number>>
   /** For every ad-server, beside the addresses of the servers. */
   readonly adServerEnv?: Readonly<Record<string, string>>
 }
+
+/** The least that a broker takes: what was killed holds its partitions no longer than that. */
+const SESSION_TIMEOUT_MS = '6000'
 
 /** Starts servers and roles: `endcap migrate` first, as on a new installation. */
 export async function startCluster(size: ClusterSize): Promise<Cluster> {
@@ -98,6 +103,7 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
       CLICKHOUSE_URL: `http://127.0.0.1:${clickhousePort}`,
       KAFKA_BROKERS: kafka.brokers.join(','),
       REDIS_URL: redis.now().url,
+      KAFKA_SESSION_TIMEOUT_MS: SESSION_TIMEOUT_MS,
       ENDCAP_TOKEN_KEYS: tokenKeys,
       ENDCAP_IDENTITY_KEY: randomBytes(32).toString('base64'),
     }
@@ -110,6 +116,7 @@ export async function startCluster(size: ClusterSize): Promise<Cluster> {
       Array.from({ length: count }, (_, index) => [`${role}-${index + 1}`, role] as const)
     const roles = [
       ...names('pipeline', size.pipelines),
+      ...PIPELINE_ROLES.flatMap((part) => names(part, size.parts?.[part] ?? 0)),
       ...names('campaigns-api', 1),
       ...names('orders', 1),
       ...names('ad-server', size.adServers),

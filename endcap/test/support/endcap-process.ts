@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const BIN = fileURLToPath(new URL('../../bin/endcap.js', import.meta.url))
+/** The command: of the sources, or the built one that `npm test` names, as the image holds it. */
+const BIN = process.env.ENDCAP_TEST_BIN ?? fileURLToPath(new URL('../../bin/endcap.js', import.meta.url))
 
 export interface EndcapProcess {
   readonly url: string
@@ -104,8 +105,7 @@ export function runEndcap(
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) =>
-        !/^(ENDCAP_|DATABASE_URL|CLICKHOUSE_URL|KAFKA_BROKERS|REDIS_URL|NODE_OPTIONS|VITEST)/.test(name),
+      ([name]) => !/^(ENDCAP_|DATABASE_URL|CLICKHOUSE_URL|KAFKA_|REDIS_URL|NODE_OPTIONS|VITEST)/.test(name),
     ),
   )
 }

@@ -28,6 +28,8 @@ export interface Ledger {
 const USER_AGENT =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 const RETRY_PAUSE_MS = 50
+/** Longer than an installation that is killed, recounted and started again may be away on a busy machine. */
+const INSIST_MS = 240_000
 const DEPOSIT_PAUSE_MS = 100
 /** Longer than the 100 ms within which a click is taken for a machine's. */
 const LOOKS_MS = 110
@@ -126,7 +128,7 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
     }
   }
 
-  /** The same request until it is answered with `expected`; gives up when the load is over and nothing answers any more. */
+  /** The same request until it is answered with `expected`; gives up when nothing has answered so for very long. */
   async function insist(
     baseUrl: () => string,
     path: string,
@@ -134,7 +136,8 @@ export function startLoad(targets: LoadTargets, options: LoadOptions) {
     expected: readonly number[],
     headers: Readonly<Record<string, string>> = {},
   ): Promise<unknown> {
-    for (let tries = 0; tries < 1200; tries++) {
+    const deadline = performance.now() + INSIST_MS
+    while (performance.now() < deadline) {
       const answer = await attempt(() => post(baseUrl(), path, body, targets.key, headers))
       if (answer && expected.includes(answer.status)) return answer.body
       if (answer && answer.status < 500)

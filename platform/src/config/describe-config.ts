@@ -37,11 +37,17 @@ function maskAddress(text: string): string {
   return url.toString()
 }
 
+function rolesOf({ roles }: Variable): string {
+  const others = ROLES.filter((role) => !roles.includes(role))
+  if (others.length === 0) return 'every role'
+  return others.length === 1 ? `every role but ${others[0]}` : roles.join(', ')
+}
+
 /** The table of docs/configuration.md. */
 export function configMarkdown(): string {
   const rows = VARIABLE_NAMES.map((name) => {
     const variable: Variable = VARIABLES[name]
-    const roles = variable.roles.length === ROLES.length ? 'every role' : variable.roles.join(', ')
+    const roles = rolesOf(variable)
     const required = variable.requiredBy ? ` (required: ${variable.requiredBy.join(', ')})` : ''
     const secret = { none: 'no', password: 'its password', value: 'yes' }[variable.secrecy]
     const cells = [

@@ -12,10 +12,11 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Config {
   readonly roles: readonly Role[]
-  /** Undefined: embedded, or not needed by these roles. The same for the next three. */
+  /** Undefined: embedded, or not needed by these roles. The same for the next servers. */
   readonly databaseUrl: string | undefined
   readonly clickhouseUrl: string | undefined
   readonly kafkaBrokers: readonly string[] | undefined
+  readonly kafkaSessionTimeoutMs: number
   readonly redisUrl: string | undefined
   readonly dataDir: string
   readonly host: string
@@ -30,6 +31,8 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly trainCron: string
   readonly spoolMaxBytes: number
+  /** Undefined: what the disk holds. */
+  readonly logMaxBytes: number | undefined
   /** Sponsored clicks of one customer or address that may be billed in any of these windows. */
   readonly clickLimits: readonly { readonly limit: number; readonly windowMs: number }[]
   /** The file of data-centre networks. */
@@ -99,6 +102,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     databaseUrl: value('DATABASE_URL'),
     clickhouseUrl: value('CLICKHOUSE_URL'),
     kafkaBrokers: value('KAFKA_BROKERS'),
+    kafkaSessionTimeoutMs: valueOrDefault('KAFKA_SESSION_TIMEOUT_MS'),
     redisUrl: value('REDIS_URL'),
     dataDir: valueOrDefault('ENDCAP_DATA_DIR'),
     host: valueOrDefault('ENDCAP_HOST'),
@@ -111,6 +115,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     logLevel: valueOrDefault('ENDCAP_LOG_LEVEL'),
     trainCron: valueOrDefault('ENDCAP_TRAIN_CRON'),
     spoolMaxBytes: valueOrDefault('ENDCAP_SPOOL_MAX_BYTES'),
+    logMaxBytes: value('ENDCAP_LOG_MAX_BYTES'),
     clickLimits: valueOrDefault('ENDCAP_CLICK_LIMITS'),
     dataCenterRanges: value('ENDCAP_DATA_CENTER_RANGES'),
     rateLimit: valueOrDefault('ENDCAP_RATE_LIMIT'),

@@ -7,6 +7,7 @@ export { MAX_METADATA_BYTES, MAX_RECORD_BYTES } from './limits.js'
 export type { LogLogger } from './logger.js'
 export { partitionOf } from './partitioner.js'
 export {
+  createBoundedSink,
   createDirectSink,
   createSpool,
   type EventSink,

@@ -11,7 +11,14 @@ import { createEmbeddedLog, type EmbeddedLog } from './embedded-log.js'
 import { LogWriteError } from './errors.js'
 import type { EventLog } from './event-log.js'
 import type { LogLogger } from './logger.js'
-import { createDirectSink, createSpool, type Spool, SpoolFullError, type SpoolOptions } from './spool.js'
+import {
+  createBoundedSink,
+  createDirectSink,
+  createSpool,
+  type Spool,
+  SpoolFullError,
+  type SpoolOptions,
+} from './spool.js'
 import { eventually, numbered, numberOf } from './suite-tools.js'
 
 const TOPIC = TOPICS.interactions
@@ -244,5 +251,49 @@ describe('direct sink', () => {
     await eventually('well again', () => sink.problem() === undefined)
     await log.close()
     await rm(dir, { recursive: true, force: true })
+  })
+})
+
+describe('bounded sink', () => {
+  const MAX_BYTES = 200_000
+  let dir: string
+  let log: EmbeddedLog
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'endcap-bounded-'))
+    log = createEmbeddedLog({
+      dir,
+      clock: systemClock,
+      partitions: 1,
+      segmentBytes: 16_384,
+      maintainEveryMs: 0,
+    })
+    await log.ensureTopics(TOPIC_SPECS)
+  })
+  afterEach(async () => {
+    await log.close()
+    await rm(dir, { recursive: true, force: true })
+  })
+
+  it('says so before its share of the disk is gone, then refuses, and takes no more of the disk than that', async () => {
+    const sink = await createBoundedSink(log, MAX_BYTES)
+    while (sink.problem() === undefined) await sink.append(TOPIC, numbered(10, 1))
+    expect(sink.problem()).toMatch(/the log is full/)
+    const toldAt = await log.bytes()
+    expect(toldAt).toBeLessThan(0.9 * MAX_BYTES)
+    const flood = async () => {
+      for (;;) await sink.append(TOPIC, numbered(10, 1))
+    }
+    await expect(flood()).rejects.toBeInstanceOf(SpoolFullError)
+    expect(await log.bytes()).toBeGreaterThan(toldAt)
+    expect(await log.bytes()).toBeLessThan(1.1 * MAX_BYTES)
+  })
+
+  it('knows from the first moment that what is there is too much, and sells again when room was made', async () => {
+    for (let from = 0; from < 2_000; from += 100) await log.append(TOPIC, numbered(100, 1, from), 'synced')
+    const sink = await createBoundedSink(log, await log.bytes())
+    expect(sink.problem()).toMatch(/the log is full/)
+    await log.dropBefore(TOPIC, 0, 1_500n)
+    await eventually('room again', () => sink.problem() === undefined)
+    await sink.append(TOPIC, numbered(1, 1))
   })
 })

@@ -7,6 +7,7 @@ import { LogWriteError } from './errors.js'
 import type { Batch, Consumer, Durability, EventLog, NewRecord } from './event-log.js'
 import { recordBytes } from './limits.js'
 import type { LogLogger } from './logger.js'
+import { createRoom } from './room.js'
 
 /** Where a process leaves its events. `append` resolves when they are durable. */
 export interface EventSink {
@@ -53,10 +54,6 @@ const GROUP = 'shipper'
 const SHIPMENT_RECORDS = 1000
 const SMALLEST_SEGMENT = 64 * 1024
 const LARGEST_SEGMENT = 8 * 1024 * 1024
-/** Beyond this share of the room nothing is sold: the rest is kept for the impressions and clicks of what was sold before. */
-const SELLING_ENDS_AT = 0.8
-/** Room is made again before the spool says that it has some, so that it does not flap at the brim. */
-const REOPEN_AT = 0.7
 const RETRY_MS = 250
 
 /**
@@ -72,31 +69,20 @@ export function createSpool(options: SpoolOptions): Spool {
   const topics = options.topics ?? TOPIC_SPECS
   let local: EmbeddedLog | undefined
   let shipper: Consumer | undefined
-  let bytesOnDisk = 0
-  let full = false
   let readProblem: string | undefined
-  let measuring: Promise<void> | undefined
+  const room = createRoom({
+    maxBytes: options.maxBytes,
+    measure: () => local!.bytes(),
+    full: (taken, most) => `the spool is full: ${taken} of ${most} bytes wait to be sent`,
+  })
   const health = createWriteHealth(async () => local?.check())
-
-  async function measure(): Promise<void> {
-    bytesOnDisk = await local!.bytes()
-    if (bytesOnDisk < options.maxBytes * REOPEN_AT) full = false
-  }
-
-  /** Shares one measurement among all who ask while it runs. */
-  function measured(): Promise<void> {
-    measuring ??= measure().finally(() => {
-      measuring = undefined
-    })
-    return measuring
-  }
 
   async function ship(batch: Batch): Promise<void> {
     await options.target.append(batch.topic, batch.records, 'synced')
     const next = batch.records.at(-1)!.offset + 1n
     await batch.commit(next)
     await local!.dropBefore(batch.topic, batch.partition, next)
-    await measured()
+    await room.measured()
   }
 
   async function unsent(log: EmbeddedLog): Promise<bigint> {
@@ -126,10 +112,7 @@ export function createSpool(options: SpoolOptions): Spool {
 
   function problem(): string | undefined {
     if (!local) return 'the spool is not started'
-    const failing = readProblem ?? health.problem()
-    if (failing !== undefined) return failing
-    if (full) return `the spool is full: ${bytesOnDisk} of ${options.maxBytes} bytes wait to be sent`
-    return undefined
+    return readProblem ?? health.problem() ?? room.problem()
   }
 
   return {
@@ -147,7 +130,7 @@ export function createSpool(options: SpoolOptions): Spool {
       // Retention must not delete what was not sent.
       await log.ensureTopics(topics.map((spec) => ({ ...spec, compacted: false, retentionMs: 0 })))
       local = log
-      await measure()
+      await room.measured()
       shipper = await log.consume({
         group: GROUP,
         topics: topics.map(({ name }) => name),
@@ -176,20 +159,12 @@ export function createSpool(options: SpoolOptions): Spool {
     async append(topic, records, durability) {
       const log = local
       if (!log) return refuse('the spool is not started')
-      let bytes = 0
-      for (const record of records) bytes += recordBytes(record)
-      if (bytesOnDisk + bytes > options.maxBytes * SELLING_ENDS_AT) full = true
-      if (bytesOnDisk + bytes > options.maxBytes) {
-        const reason = problem()!
-        // A call that is itself too large, or bytes that are gone since: look again rather than stay shut.
-        void measured().catch(() => {})
-        return refuse(reason)
-      }
-      bytesOnDisk += bytes
+      const bytes = bytesOf(records)
+      if (!room.take(bytes)) return refuse(problem()!)
       try {
         await health.watch(log.append(topic, records, durability))
       } catch (error) {
-        bytesOnDisk -= bytes
+        room.giveBack(bytes)
         throw error
       }
     },
@@ -211,6 +186,50 @@ export function createDirectSink(log: EventLog): EventSink {
     problem: health.problem,
   }
 }
+
+/**
+ * A direct sink whose log may take so much of the disk, so that what else is on it, such as the embedded database, keeps its share. What the outbox
+ * brings is not held back by it: that was sold before.
+ */
+export async function createBoundedSink(log: EmbeddedLog, maxBytes: number): Promise<EventSink> {
+  const direct = createDirectSink(log)
+  const room = createRoom({
+    maxBytes,
+    measure: () => log.bytes(),
+    full: (taken, most) => `the log is full: it takes ${taken} of the ${most} bytes that it may`,
+  })
+  let nextLookAt = 0
+
+  /** Others write to the log too, and retention deletes from it. */
+  function lookAgain(): void {
+    if (performance.now() < nextLookAt) return
+    nextLookAt = performance.now() + RECHECK_MS
+    void room.measured().catch(() => {})
+  }
+
+  function problem(): string | undefined {
+    lookAgain()
+    return direct.problem() ?? room.problem()
+  }
+
+  await room.measured()
+  return {
+    async append(topic, records, durability) {
+      const bytes = bytesOf(records)
+      if (!room.take(bytes)) throw new SpoolFullError(problem()!)
+      try {
+        await direct.append(topic, records, durability)
+      } catch (error) {
+        room.giveBack(bytes)
+        throw error
+      }
+    },
+    problem,
+  }
+}
+
+const bytesOf = (records: readonly NewRecord[]): number =>
+  records.reduce((bytes, record) => bytes + recordBytes(record), 0)
 
 const RECHECK_MS = 1000
 
