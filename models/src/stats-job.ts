@@ -39,7 +39,8 @@ const countsBy = (key: string, condition: string): string => `
   from (
     select ${key}, impressions, clicks, toUInt64(0) as orders
     from performance_day_v1
-    where day >= toDate({fromMs:DateTime64(3, 'UTC')}, 'UTC') and day <= toDate({toMs:DateTime64(3, 'UTC')}, 'UTC') and ${condition}
+    where day >= toDate({fromMs:DateTime64(3, 'UTC')}, 'UTC') and day <= toDate({toMs:DateTime64(3, 'UTC')}, 'UTC') and source_batch = ''
+      and ${condition}
     union all
     select ${key}, toUInt64(0) as impressions, toUInt64(0) as clicks, toUInt64(1) as orders
     from attributions_v1 final

@@ -34,7 +34,7 @@ const performance = (daily: boolean): Source => ({
   ...(daily
     ? { from: 'performance_day_v1', ...byUtcDay }
     : { from: 'performance_minute_v1', ...byInstant('minute') }),
-  where: '1',
+  where: `source_batch = ''`,
   money: 'spend_micros',
   measures: {
     impressions: 'sum(impressions)',

@@ -8,6 +8,7 @@ import { planOf, type TopicPlan } from './plans.js'
 import { createDropDuplicatesStep } from './steps/drop-duplicates.js'
 import { createEncodeEventStep, type EncodedEvent } from './steps/encode-event.js'
 import { createInsertRowsStep } from './steps/insert-rows.js'
+import { createMendRowsStep } from './steps/mend-rows.js'
 import { createReadEventStep } from './steps/read-event.js'
 
 export interface IngestRangeDeps {
@@ -15,6 +16,8 @@ export interface IngestRangeDeps {
   readonly clickhouse: ClickHouse
   readonly clock: Clock
   readonly onInsert: (table: string, rows: number, seconds: number) => void
+  /** Hears of each table whose share of a batch a fault had taken or doubled. */
+  readonly onMended: (table: string, batch: string) => void
 }
 
 /** What became of the records of a range. */
@@ -24,14 +27,14 @@ export interface RangeCounts {
   deadLetter: number
 }
 
-type Range = Pick<LogRange, 'topic' | 'partition' | 'records' | 'heartbeat' | 'isStale'>
+type Range = Pick<LogRange, 'topic' | 'partition' | 'records' | 'again' | 'heartbeat' | 'isStale'>
 
 /** Between slices of this many rows the event loop gets its turn: a search may be waiting in the same process. */
 const ROWS_PER_TURN = 500
 
 /**
  * Stores a range of the log: read → encode → drop duplicates → insert, then the dead letters. May run again with the same range
- * any number of times, and ends with the same rows stored once.
+ * (marked `again`) any number of times, in several processes at once, and ends with the same rows stored once.
  * @throws ClickHouseError when ClickHouse is away; the range then comes again
  */
 export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Promise<RangeCounts> {
@@ -44,6 +47,7 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
   return async function ingestRange(range) {
     const plan = planOf(range.topic)
     const dropDuplicates = createDropDuplicatesStep(deps, plan)
+    const mendRows = createMendRowsStep({ ...deps, insertRows }, plan)
     const counts: RangeCounts = { stored: 0, duplicate: 0, deadLetter: 0 }
     const deadLetters: DeadLetterDraft[] = []
     for (let from = 0; from < range.records.length; from += plan.recordsPerInsert) {
@@ -61,7 +65,7 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
       }
       const judged = await dropDuplicates(events, batch)
       const fresh = judged.flatMap((outcome) => (outcome.kind === 'ok' ? [outcome.value] : []))
-      await insertRows(fresh, batch)
+      await (range.again ? mendRows : insertRows)(fresh, batch)
       counts.stored += fresh.length
       counts.duplicate += judged.length - fresh.length
       await range.heartbeat()

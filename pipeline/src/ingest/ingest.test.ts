@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { INTERACTION_TYPES, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
 import {
   auctionReads,
@@ -12,7 +8,6 @@ import {
   type ClickHouse,
   ClickHouseError,
   chargeReads,
-  createClickHouse,
   defineQuery,
   int64Cell,
   interactionReads,
@@ -332,6 +327,32 @@ describe('ingest', () => {
     )
   })
 
+  it('brings back what a fault took of a batch that it had stored and not noted down', async () => {
+    let attempts = 0
+    const dying: ClickHouse = {
+      ...clickhouse,
+      async insertEncoded(table, lines, { token }) {
+        await clickhouse.insertEncoded(table, lines, { token: `lost/${dir}/${token}` })
+        if (++attempts > 1) return
+        await clickhouse.command('delete from interactions_v1 where true')
+        await clickhouse.command('delete from performance_day_v1 where true')
+        throw new ClickHouseError(0, 'UNREACHABLE', 'socket hang up', table.name)
+      },
+    }
+    await withIngest(
+      async ({ registry }) => {
+        await log.append(TOPICS.interactions, [recordOf(interactionOf(1))])
+        await stored()
+        expect(await clickhouse.query(interactionReads.counts, {})).toEqual([{ rows: 1, ids: 1 }])
+        for (const totals of [performanceMinuteTotals, performanceDayTotals]) {
+          expect(await clickhouse.query(totals, {})).toMatchObject([{ impressions: 1 }])
+        }
+        expect(await registry.metrics()).toContain('endcap_ingest_mended_total{table="interactions_v1"} 1')
+      },
+      { clickhouse: dying },
+    )
+  })
+
   it('says why it cannot store, keeps trying, and loses nothing when ClickHouse comes back', async () => {
     let away = true
     const flaky: ClickHouse = {
@@ -357,81 +378,4 @@ describe('ingest', () => {
       { clickhouse: flaky },
     )
   })
-})
-
-describe('ingest in a process that is killed', () => {
-  const entry = fileURLToPath(new URL('./testing/ingest-process.ts', import.meta.url))
-
-  /** Runs ingest in a process; SIGKILL after `linesToLive` lines of its output. True when it came to its end. */
-  async function run(logDir: string, path: string, linesToLive: number): Promise<boolean> {
-    const child = spawn(process.execPath, ['--import', 'tsx', entry, logDir, path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const exited = once(child, 'exit')
-    let lines = 0
-    let done = false
-    for await (const line of createInterface({ input: child.stdout })) {
-      done ||= line === 'done'
-      if (++lines === linesToLive) child.kill('SIGKILL')
-    }
-    await exited
-    return done
-  }
-
-  it('has every event of the log in ClickHouse exactly once, in raw tables and rollups, however often it is killed', async () => {
-    const root = await mkdtemp(join(tmpdir(), 'endcap-ingest-kill-'))
-    const logDir = join(root, 'log')
-    const log = openTestLog(logDir)
-    await log.ensureTopics(TOPIC_SPECS)
-    const interactions = Array.from({ length: 9_000 }, (_, n) => recordOf(interactionOf(n)))
-    // Every ninth comes again, far from its first.
-    const again = interactions.filter((_, n) => n % 9 === 0)
-    await log.append(TOPICS.interactions, [...interactions, ...again])
-    await log.append(
-      TOPICS.auctions,
-      Array.from({ length: 2_000 }, (_, n) => recordOf(auctionOf(n))),
-    )
-    await log.append(
-      TOPICS.charges,
-      Array.from({ length: 3_000 }, (_, n) => recordOf(chargeOf(n))),
-    )
-    await log.append(TOPICS.orders, [
-      ...Array.from({ length: 500 }, (_, n) => recordOf(orderOf(n))),
-      { key: 'poison', value: 'poison' },
-    ])
-    await log.close()
-
-    const { clickhouse: first, path, close } = await startTestClickHouse()
-    await first.close()
-    // Odd: between "inserting" and "inserted"; even: right after an insert.
-    let kills = 0
-    for (const linesToLive of [1, 4, 7, 2, 9, 3]) {
-      if (!(await run(logDir, path, linesToLive))) kills++
-    }
-    expect(kills).toBe(6)
-    expect(await run(logDir, path, Number.POSITIVE_INFINITY)).toBe(true)
-
-    const clickhouse = await createClickHouse({ path }, { logger: silentLogger() })
-    try {
-      expect(await clickhouse.query(interactionReads.counts, {})).toEqual([{ rows: 9_000, ids: 9_000 }])
-      expect(await clickhouse.query(auctionReads.counts, {})).toEqual([{ rows: 2_000, ids: 2_000 }])
-      expect(await clickhouse.query(auctionSlotCounts, {})).toEqual([
-        { rows: 6_000, distinct: 6_000, events: 2_000 },
-      ])
-      expect(await clickhouse.query(chargeReads.counts, {})).toEqual([{ rows: 3_000, ids: 3_000 }])
-      expect(await clickhouse.query(orderLineReads.counts, {})).toEqual([{ rows: 1_000, ids: 500 }])
-      for (const totals of [performanceMinuteTotals, performanceDayTotals]) {
-        expect(await clickhouse.query(totals, {})).toMatchObject([
-          { impressions: 9_000, spendMicros: 300_000_000n },
-        ])
-      }
-      const reopened = openTestLog(logDir)
-      expect((await listDeadLetters(reopened)).items).toHaveLength(1)
-      await reopened.close()
-    } finally {
-      await clickhouse.close()
-      await close()
-      await rm(root, { recursive: true, force: true })
-    }
-  }, 120_000)
 })

@@ -31,7 +31,14 @@ export interface IngestDeps {
 export function createIngest(deps: IngestDeps): Component {
   const { log, logger } = deps
   const metrics = createIngestMetrics(deps)
-  const ingestRange = createIngestRange({ ...deps, onInsert: metrics.inserted })
+  const ingestRange = createIngestRange({
+    ...deps,
+    onInsert: metrics.inserted,
+    onMended(table, batch) {
+      metrics.mended(table)
+      logger.warn({ table, batch }, 'what a fault had taken of a batch was stored again')
+    },
+  })
   const troubles = new Map<string, string>()
   let consumer: Consumer | undefined
   let failure: string | undefined
@@ -101,6 +108,11 @@ function createIngestMetrics({ registry, log }: Pick<IngestDeps, 'registry' | 'l
     labelNames: ['table'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
   })
+  const mended = counterOf(registry, {
+    name: 'endcap_ingest_mended_total',
+    help: 'Shares of a batch that a fault had taken or doubled and that were mended, by table',
+    labelNames: ['table'],
+  })
   gaugeOf(registry, {
     name: 'endcap_ingest_lag_records',
     help: 'Records in the log that are not yet stored, by topic',
@@ -117,6 +129,9 @@ function createIngestMetrics({ registry, log }: Pick<IngestDeps, 'registry' | 'l
     inserted(table: string, count: number, seconds: number) {
       rows.inc({ table }, count)
       duration.observe({ table }, seconds)
+    },
+    mended(table: string) {
+      mended.inc({ table })
     },
     handled(topic: string, counts: { stored: number; duplicate: number; deadLetter: number }) {
       records.inc({ topic, outcome: 'stored' }, counts.stored)

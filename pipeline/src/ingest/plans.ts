@@ -29,6 +29,7 @@ import {
   type Table,
 } from '@endcap/platform/clickhouse'
 import type { z } from 'zod'
+import { VIEWS, type View } from '../rollups/index.js'
 
 /** One table's share of an event. */
 export interface TableRows {
@@ -44,6 +45,8 @@ export interface TopicPlan {
   rows(event: IngestedEvent, batch: string): readonly TableRows[]
   /** The reads of the table that has one row or more for each event: there it is seen whether an event is stored. */
   readonly reads: ReturnType<typeof eventReads>
+  /** The materialized views that these rows feed. */
+  readonly views: readonly View[]
   /**
    * Records an insert. The rows of an insert are named by its records' offsets: change this only together with the tables, or a range
    * that was cut short by a crash right before may be stored in part.
@@ -61,6 +64,7 @@ function definePlan<Event extends IngestedEvent>(plan: {
   readonly schema: z.ZodType<Event>
   readonly rows: (stored: StoredEvent<Event>) => readonly TableRows[]
   readonly reads: ReturnType<typeof eventReads>
+  readonly views: readonly View[]
   readonly recordsPerInsert: number
 }): TopicPlan {
   return {
@@ -82,6 +86,7 @@ export const INGEST_PLANS = {
     schema: auctionEvent,
     rows: (stored) => [rowsOf(auctionSlotsTable, auctionSlotRows(stored)), rowsOf(auctionsTable, [stored])],
     reads: auctionReads,
+    views: [],
     // An auction has dozens of slot rows with features.
     recordsPerInsert: 500,
   }),
@@ -90,6 +95,7 @@ export const INGEST_PLANS = {
     schema: interactionEvent,
     rows: (stored) => [rowsOf(interactionsTable, [stored])],
     reads: interactionReads,
+    views: [VIEWS.interactions],
     recordsPerInsert: 10_000,
   }),
   [TOPICS.orders]: definePlan({
@@ -97,6 +103,7 @@ export const INGEST_PLANS = {
     schema: orderEvent,
     rows: (stored) => [rowsOf(orderLinesTable, orderLineRows(stored))],
     reads: orderLineReads,
+    views: [],
     recordsPerInsert: 10_000,
   }),
   [TOPICS.charges]: definePlan<BillingEvent>({
@@ -107,6 +114,7 @@ export const INGEST_PLANS = {
         ? [rowsOf(freeVerdictsTable, [{ event, batch }])]
         : [rowsOf(chargesTable, [{ event, batch }])],
     reads: chargeReads,
+    views: [VIEWS.charges, VIEWS.clawbacks],
     recordsPerInsert: 10_000,
   }),
 } as const satisfies Partial<Record<Topic, TopicPlan>>

@@ -14,7 +14,8 @@ import { identifier } from './sql-text.js'
 export interface InsertOptions {
   /**
    * Names the rows: a second insert with the same token into the same table is dropped, in the table and in the views that it feeds.
-   * It is remembered for the last 10,000 inserts of the table.
+   * It is remembered for the last 10,000 inserts of the table. After an insert that failed or whose process died it may be remembered
+   * without the rows: then only reading tells.
    */
   readonly token: string
 }

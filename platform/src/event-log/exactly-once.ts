@@ -11,6 +11,8 @@ export interface LogRange {
   /** `topic:partition:first-last`: the deduplication token of whatever the handler writes. */
   readonly token: string
   readonly records: readonly LogRecord[]
+  /** It was begun before, by this consumer or by one that died: nobody knows how much of it was written. */
+  readonly again: boolean
   /** Keeps the partition during long work (Kafka). */
   heartbeat(): Promise<void>
   isStale(): boolean
@@ -35,10 +37,10 @@ interface Bounds {
 }
 
 /**
- * Exactly once into a store that drops a repeated token: before a range is handled, its bounds are kept as metadata of
+ * For effects exactly once in a store that drops a repeated token: before a range is handled, its bounds are kept as metadata of
  * the group's committed offset, and after it the offset moves on with empty metadata. Whoever takes over after a
  * crash cuts that very range again, so that the store sees the same token with the same records, however differently
- * the batches arrive.
+ * the batches arrive. A store that may remember a token and have lost its rows must be asked what it holds: such a range is `again`.
  */
 export function consumeInRanges(log: EventLog, options: RangeOptions): Promise<Consumer> {
   /** The part of an intended range that earlier batches brought, by partition. */
@@ -61,18 +63,23 @@ export function consumeInRanges(log: EventLog, options: RangeOptions): Promise<C
         gathered.set(place, range)
         return
       }
-      await handleRange(batch, intent, range)
+      await handleRange(batch, intent, range, true)
     }
     gathered.delete(place)
     for (let from = 0; from < rest.length; from += options.maxRangeRecords) {
       const records = rest.slice(from, from + options.maxRangeRecords)
       const bounds = { first: records[0]!.offset, last: records.at(-1)!.offset }
       await batch.commit(bounds.first, printIntent(bounds))
-      await handleRange(batch, bounds, records)
+      await handleRange(batch, bounds, records, false)
     }
   }
 
-  async function handleRange(batch: Batch, bounds: Bounds, records: readonly LogRecord[]): Promise<void> {
+  async function handleRange(
+    batch: Batch,
+    bounds: Bounds,
+    records: readonly LogRecord[],
+    again: boolean,
+  ): Promise<void> {
     // Empty only when retention has deleted an intended range: there is nothing left to repeat.
     if (records.length > 0) {
       await options.handler({
@@ -81,6 +88,7 @@ export function consumeInRanges(log: EventLog, options: RangeOptions): Promise<C
         ...bounds,
         token: `${batch.topic}:${batch.partition}:${printIntent(bounds)}`,
         records,
+        again,
         heartbeat: () => batch.heartbeat(),
         isStale: () => batch.isStale(),
       })

@@ -4,6 +4,7 @@ import type { IngestedEvent, TableRows, TopicPlan } from '../plans.js'
 
 /** An event ready to be sent. */
 export interface EncodedEvent {
+  readonly event: IngestedEvent
   readonly id: string
   readonly occurredAtMs: number
   readonly rows: readonly TableRows[]
@@ -16,7 +17,7 @@ export const createEncodeEventStep = (
   function encodeEvent(event, batch) {
     try {
       const rows = plan.rows(event, batch)
-      return ok({ id: event.id, occurredAtMs: Date.parse(event.occurredAt), rows })
+      return ok({ event, id: event.id, occurredAtMs: Date.parse(event.occurredAt), rows })
     } catch (error) {
       if (!(error instanceof CellError)) throw error
       return deadLetter(encodeEvent.name, 'value_out_of_range', error.message)

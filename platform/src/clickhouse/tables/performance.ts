@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { countCell, int64Cell } from '../cells.js'
 import { defineQuery } from '../define-query.js'
 
-/** The rollups that reports read. Fed by materialized views only: nobody inserts into them. */
+/**
+ * The rollups that reports read: totals (`source_batch = ''`) and, beside them, receipts that count nothing (see migration 0009). Fed by
+ * materialized views, and by the pipeline where a fault has taken what they stored.
+ */
 export const PERFORMANCE_TABLES = { minute: 'performance_minute_v1', day: 'performance_day_v1' } as const
 
 const totals = (table: string) =>
