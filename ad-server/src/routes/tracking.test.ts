@@ -111,7 +111,7 @@ it('the documentation shows what an item must be, and what redirects and pixels 
     paths[path].post.requestBody.content['application/json'].schema.properties[list].items
   expect(itemOf('/v1/events', 'events').required).toEqual(['id', 'type', 'occurredAt', 'token'])
   expect(itemOf('/v1/auctions', 'auctions').required).toEqual(['placement', 'slots'])
-  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '404', 'default'])
+  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '400', '404', 'default'])
   expect(paths['/t/i/{token}'].get.responses['200'].content).toHaveProperty('image/gif')
   expect(paths['/t/i/{token}'].get.responses['404'].content).toHaveProperty('application/problem+json')
 })
