@@ -73,17 +73,29 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-/** An absolute http(s) address without credentials. */
+/** Longest that an address may be with other scripts percent-encoded: what a redirect's header carries anywhere. */
+const MAX_ENCODED_URL = 4096
+
+/**
+ * An absolute http(s) address without credentials that every reader takes for the same place: browsers forgive backslashes and missing
+ * or surplus slashes before the host, others do not.
+ */
 export const httpUrl = z
   .string()
   .max(2048)
-  .refine((text) => {
-    if (/[\s\p{Cc}\p{Cs}]/u.test(text) || !URL.canParse(text)) return false
-    const url = new URL(text)
-    return (
-      (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === ''
-    )
-  }, 'must be an absolute http or https address')
+  .refine(isAbsoluteHttpUrl, 'must be an absolute http or https address')
+  .refine(
+    (text) => !URL.canParse(text) || new URL(text).href.length <= MAX_ENCODED_URL,
+    `must not be longer than ${MAX_ENCODED_URL} characters once it is percent-encoded`,
+  )
+
+function isAbsoluteHttpUrl(text: string): boolean {
+  return (
+    /^https?:\/\/[^/?#@\\][^\\\s\p{Cc}\p{Cs}]*$/iu.test(text) && !holdsCredentials(text) && URL.canParse(text)
+  )
+}
+
+const holdsCredentials = (text: string) => /^[^/]*\/\/[^/?#]*@/.test(text)
 
 export const location = z.strictObject({
   lat: z.number().min(-90).max(90),

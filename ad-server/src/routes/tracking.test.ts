@@ -105,13 +105,31 @@ describe('GET /t/i/{token}', () => {
   })
 })
 
+it('pixels and redirects are never limited, however many come from one address; other calls are', async () => {
+  const limited = await startAdServer({}, { rateLimit: { max: 3, windowMs: 60_000 } })
+  try {
+    const page = (await limited.post('/v1/rank', rankBodyOf())).json<{ slots: Slot[] }>()
+    const [slot] = page.slots
+    for (let time = 0; time < 10; time++) {
+      expect((await limited.get(pathOf(slot!.impressionUrl))).statusCode).toBe(200)
+      expect((await limited.get(pathOf(slot!.clickUrl))).statusCode).toBe(302)
+    }
+    const statuses = []
+    for (let time = 0; time < 3; time++)
+      statuses.push((await limited.post('/v1/rank', rankBodyOf())).statusCode)
+    expect(statuses).toEqual([200, 200, 429])
+  } finally {
+    await limited.close()
+  }
+})
+
 it('the documentation shows what an item must be, and what redirects and pixels answer', async () => {
   const { paths } = (await ads.get('/openapi.json')).json()
   const itemOf = (path: string, list: string) =>
     paths[path].post.requestBody.content['application/json'].schema.properties[list].items
   expect(itemOf('/v1/events', 'events').required).toEqual(['id', 'type', 'occurredAt', 'token'])
   expect(itemOf('/v1/auctions', 'auctions').required).toEqual(['placement', 'slots'])
-  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '404', 'default'])
+  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '400', '404', 'default'])
   expect(paths['/t/i/{token}'].get.responses['200'].content).toHaveProperty('image/gif')
   expect(paths['/t/i/{token}'].get.responses['404'].content).toHaveProperty('application/problem+json')
 })

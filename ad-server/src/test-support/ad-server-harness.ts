@@ -23,7 +23,7 @@ import {
   type EmbeddedLog,
   type EventSink,
 } from '@endcap/platform/event-log'
-import { type App, createHttpApp } from '@endcap/platform/http'
+import { type App, createHttpApp, type HttpAppOptions } from '@endcap/platform/http'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import { createMemoryStateStore, type StateStore } from '@endcap/platform/state-store'
@@ -150,13 +150,16 @@ export const rankBodyOf = (over: Record<string, unknown> = {}) => ({
 })
 
 /** Three merchants with one campaign each, five organic listings of a fourth, keys, and a published budget view. */
-export async function startAdServer(over: Partial<AdServerDeps> = {}): Promise<AdServerHarness> {
+export async function startAdServer(
+  over: Partial<AdServerDeps> = {},
+  http: Partial<HttpAppOptions> = {},
+): Promise<AdServerHarness> {
   const dataDir = await mkdtemp(join(tmpdir(), 'endcap-ad-server-'))
   const clockHolder = { now: NOW_MS }
   const log = createEmbeddedLog({ dir: join(dataDir, 'log'), clock: () => clockHolder.now })
   await log.ensureTopics(TOPIC_SPECS)
   const state = over.state ?? createMemoryStateStore({ clock: () => clockHolder.now })
-  const harness = await startOn({ dataDir, clockHolder, log, state, over })
+  const harness = await startOn({ dataDir, clockHolder, log, state, over, http })
   await harness.publishBudgets()
   await harness.change(
     keyChange('key_s', KEYS.serve, ['serve']),
@@ -182,6 +185,7 @@ interface Base {
   readonly log: EmbeddedLog
   readonly state: StateStore
   readonly over: Partial<AdServerDeps>
+  readonly http: Partial<HttpAppOptions>
 }
 
 async function startOn(base: Base): Promise<AdServerHarness> {
@@ -223,6 +227,7 @@ async function startOn(base: Base): Promise<AdServerHarness> {
     readiness: async () => ({}),
     trustedProxies: [],
     openapi: { title: 'test', version: '0', description: '' },
+    ...base.http,
   })
   server.routes(app)
   await app.ready()

@@ -100,6 +100,44 @@ it('no route answers bad input with a server error, and none half-writes', async
       stateOf,
     }),
     await badInputBattery(api.app, {
+      method: 'POST',
+      url: `/v1/merchants/${merchantId}/refunds`,
+      validBody: { amount: '1.50', reference: 'r' },
+      key: api.operator,
+      wrongScopeKey: merchantKey,
+      stateOf,
+    }),
+    await badInputBattery(api.app, {
+      method: 'POST',
+      url: `/v1/merchants/${merchantId}/credits`,
+      validBody: { amount: '1.50', reason: 'r' },
+      key: api.operator,
+      wrongScopeKey: merchantKey,
+      stateOf,
+    }),
+    ...(await Promise.all(
+      [
+        { charges: ['chg_1'] },
+        {
+          filter: {
+            campaignId,
+            addressHash: 'h',
+            from: '2026-01-01T00:00:00Z',
+            to: '2026-01-05T00:00:00Z',
+          },
+        },
+      ].map((which) =>
+        badInputBattery(api.app, {
+          method: 'POST',
+          url: '/v1/clawbacks',
+          validBody: { reason: 'bot', dryRun: true, ...which },
+          key: api.operator,
+          wrongScopeKey: merchantKey,
+          stateOf,
+        }),
+      ),
+    )),
+    await badInputBattery(api.app, {
       method: 'PUT',
       url: '/v1/listings',
       validBody: { items: [listingItem('bad-2', merchantId)] },

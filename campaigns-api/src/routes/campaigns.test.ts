@@ -139,6 +139,25 @@ describe('POST /v1/campaigns', () => {
     expect(rows).toEqual([])
   })
 
+  it('413: a campaign that the event log cannot take is not written, neither new nor changed', async () => {
+    const owner = await shop()
+    const texts = (count: number, length: number) =>
+      Array.from({ length: count }, (_, index) => `${index}${'靴'.repeat(length)}`)
+    const keywords = texts(1000, 150).map((text) => ({ text, match: 'exact' }))
+    const items = texts(1000, 124)
+    const categories = texts(200, 124)
+    const whole = bodyFor(owner, { targeting: { keywords, items, categories } })
+    expect(Buffer.byteLength(JSON.stringify(whole))).toBeLessThan(1024 * 1024)
+    const made = await create(bodyFor(owner))
+    const before = await api.changes()
+    expect((await create(whole)).status).toBe(413)
+    const refused = await patch(made.body.id, { targeting: { keywords, items, categories } })
+    expect(refused).toMatchObject({ status: 413, body: { code: 'body_too_large' } })
+    expect(await get(made.body.id)).toEqual(made.body)
+    expect(await api.changes()).toEqual(before)
+    expect((await patch(made.body.id, { targeting: { keywords, items } })).status).toBe(200)
+  })
+
   it("404: for another merchant, with one's own key", async () => {
     const owner = await shop()
     const key = await api.key(`merchant:${owner.merchantId}`)

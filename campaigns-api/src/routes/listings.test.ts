@@ -117,6 +117,72 @@ describe('PUT /v1/listings', () => {
     expect((await api.call(api.operator, 'GET', '/v1/listings/alone-2')).status).toBe(404)
   })
 
+  it('200: an address that browsers and other readers might take for different places is rejected', async () => {
+    const merchantId = await api.merchant()
+    const tidy = [
+      'https://shop.example',
+      'HTTPS://Shop.example:8443/a?b=c#d',
+      'http://localhost/@a/b@c',
+      'https://[2001:db8::1]/',
+      'https://größe.example/靴?q=é',
+      `https://shop.example/${'é'.repeat(600)}`,
+    ]
+    const odd = [
+      'javascript:alert(1)',
+      'JAVASCRIPT://shop.example/%0aalert(1)',
+      'data:text/html,x',
+      'ftp://shop.example/',
+      'blob:https://shop.example/x',
+      '//shop.example/',
+      '/p/1',
+      'shop.example',
+      'https:shop.example',
+      'https:/shop.example',
+      'https:///shop.example',
+      'https:\\\\shop.example',
+      'https://shop.example\\@evil.example/',
+      'https://shop.example/a\\b',
+      'https://user:password@shop.example/',
+      'https://@shop.example/',
+      'https://:@shop.example/',
+      'https://shop.example/a b',
+      'https://shop.example/\r\nset-cookie: a=b',
+      'https://shop.example/\u2028',
+      ' https://shop.example/',
+      'https://shop.example:99999/',
+      'https://',
+      'https://?a',
+      `https://shop.example/${'a'.repeat(2048)}`,
+      `https://shop.example/${'靴'.repeat(600)}`,
+    ]
+    const { body } = await put(
+      [...tidy, ...odd].map((url, index) => listingItem(`address-${index}`, merchantId, { url })),
+    )
+    expect(body.results.map(({ status, errors }) => [status, errors?.[0]?.path])).toEqual([
+      ...tidy.map(() => ['created', undefined]),
+      ...odd.map((_, index) => ['rejected', `/items/${tidy.length + index}/url`]),
+    ])
+  })
+
+  it('200: attributes beyond 64 KiB are rejected alone: the event log takes no record of any size', async () => {
+    const merchantId = await api.merchant()
+    /** Attributes of so many bytes as JSON: members of 1,000 bytes each, and a last one with what is left. */
+    const attributesOf = (bytes: number) => {
+      const names = Array.from({ length: Math.floor(bytes / 1000) - 1 }, (_, index) => `k${index + 100}`)
+      const all = Object.fromEntries(names.map((name) => [name, 'é'.repeat(495)]))
+      const left = bytes - Buffer.byteLength(JSON.stringify({ ...all, k0: '' }))
+      return { ...all, k0: 'v'.repeat(left) }
+    }
+    const { body } = await put([
+      listingItem('fits', merchantId, { attributes: attributesOf(65_536) }),
+      listingItem('large', merchantId, { attributes: attributesOf(65_537) }),
+    ])
+    expect(body.results.map(({ status, errors }) => [status, errors?.[0]?.path])).toEqual([
+      ['created', undefined],
+      ['rejected', '/items/1/attributes'],
+    ])
+  })
+
   it("200: another merchant's listing cannot be taken over, and another merchant cannot be written for", async () => {
     const [owner, thief] = [await api.merchant(), await api.merchant()]
     await api.listings(owner, 'owned')

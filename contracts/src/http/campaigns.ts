@@ -56,6 +56,8 @@ export const ledgerEntry = z.object({
   createdAt: z.string(),
 })
 
+/** Longest that the attributes of a listing may be as JSON: they travel with every change of it. */
+const MAX_ATTRIBUTES_BYTES = 64 * 1024
 const attributes = z.preprocess(
   (value, context) => {
     // A record would leave this name out in silence.
@@ -63,7 +65,12 @@ const attributes = z.preprocess(
       context.addIssue({ code: 'custom', path: ['__proto__'], message: 'is not a name for an attribute' })
     return value
   },
-  z.record(storableText.max(128), z.union([storableText.max(2000), z.number(), z.boolean()])),
+  z
+    .record(storableText.max(128), z.union([storableText.max(2000), z.number(), z.boolean()]))
+    .refine(
+      (value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_ATTRIBUTES_BYTES,
+      'must not be longer than 64 KiB as JSON',
+    ),
 )
 export const listingInput = z.strictObject({
   id: callerId,

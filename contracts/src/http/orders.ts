@@ -7,6 +7,9 @@ export const orderLine = z.strictObject({
   quantity: z.int().min(1).max(1_000_000),
   unitPrice: money,
 })
+/** No coupon can be made yet, so that every code is an unknown one. */
+const coupons = z.array(z.string().refine(() => false, 'is not a known coupon')).max(20)
+
 export const createOrderBody = z
   .strictObject({
     id: callerId,
@@ -14,6 +17,7 @@ export const createOrderBody = z
     placedAt: instant,
     currency: currencyCode,
     lines: z.array(orderLine).min(1).max(500),
+    coupons: coupons.optional(),
   })
   .refine((body) => new Set(body.lines.map((line) => line.id)).size === body.lines.length, {
     path: ['lines'],

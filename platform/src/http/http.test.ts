@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { createSequentialIdSource, EndcapError } from '@endcap/contracts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
+import { RecordTooLargeError } from '../event-log/index.js'
 import { createHttpComponent } from '../lifecycle/index.js'
 import { createLogger } from '../logging/index.js'
 import { createMetrics } from '../metrics/index.js'
@@ -94,6 +95,7 @@ async function open(change: Partial<HttpAppOptions> = {}): Promise<App> {
       throw new EndcapError('conflict', 'Two of a kind.', [{ path: '/x', message: 'is taken' }])
     if (how === 'away') throw Object.assign(new Error('connect to 10.1.2.3'), { code: 'ECONNREFUSED' })
     if (how === 'nothing') throw undefined
+    if (how === 'large') throw new RecordTooLargeError('a record of 912345 bytes')
     throw new Error('password=hunter2 in table users')
   })
   return app
@@ -383,11 +385,12 @@ describe('errors of a handler', () => {
     ['plain', 500],
     ['nothing', 500],
     ['away', 503],
+    ['large', 413],
   ])('%s: %i without a detail; the log has it', async (how, status) => {
     const app = await open()
     const answer = await app.inject(`/v1/breaks/${how}`)
     expect(answer.statusCode).toBe(status)
-    expect(answer.body).not.toMatch(/hunter2|10\.1\.2\.3|users/)
+    expect(answer.body).not.toMatch(/hunter2|10\.1\.2\.3|users|912345/)
     expect(logged).toContain(answer.json().requestId)
   })
 })

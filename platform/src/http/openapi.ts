@@ -1,4 +1,4 @@
-import { problem } from '@endcap/contracts'
+import { ERRORS, problem } from '@endcap/contracts'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod'
@@ -14,12 +14,11 @@ export interface OpenApiInfo {
 
 export const DOCS_PREFIX = '/docs'
 
-const PROBLEM_RESPONSE = {
-  description: 'An error, as RFC 9457 says it',
-  content: { 'application/problem+json': { schema: problem } },
-}
-
 const PROBLEM = 'application/problem+json'
+const problemResponse = (description: string) => ({
+  description,
+  content: { [PROBLEM]: { schema: problem } },
+})
 const raw = z.string()
 
 /** The scopes of which one is enough, as the documentation names them. */
@@ -38,6 +37,36 @@ const answerOf = ({ description, contentType }: DocumentedAnswer) =>
   contentType === undefined
     ? z.null().meta({ description })
     : { description, content: { [contentType]: { schema: contentType === PROBLEM ? problem : raw } } }
+
+interface RouteForm {
+  readonly isPublic: boolean
+  readonly unlimited: boolean
+  readonly hasBody: boolean
+  readonly hasQuery: boolean
+  readonly hasParams: boolean
+  readonly creates: boolean
+}
+
+/** The errors that a route answers because of its form. What its handler adds stands in `config.answers`. */
+function problemsOf({ isPublic, unlimited, hasBody, hasQuery, hasParams, creates }: RouteForm) {
+  const statuses = [
+    ...(isPublic ? [] : [401, 403]),
+    ...(isPublic && unlimited ? [] : [429, 503]),
+    ...(hasBody ? [400, 413, 415, 422] : []),
+    ...(hasQuery ? [422] : []),
+    ...(hasParams ? [400, 404] : []),
+    ...(hasParams && !isPublic ? [422] : []),
+    ...(creates ? [409] : []),
+  ]
+  return Object.fromEntries(statuses.map((status) => [status, problemResponse(titleOf(status))]))
+}
+
+/** What an error of this status may mean, in the words of the error table. */
+const titleOf = (status: number): string =>
+  Object.values(ERRORS)
+    .filter((error) => error.status === status)
+    .map(({ title }) => title)
+    .join('; ')
 
 const answersOf = (answers: Readonly<Record<number, DocumentedAnswer>> = {}) =>
   Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)]))
@@ -70,6 +99,15 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
       const hidden = route.url.startsWith(DOCS_PREFIX) || schema?.hide === true
       const scopes = scopesOf(access)
       const answers = answersOf(route.config?.answers)
+      const creates = Object.hasOwn((schema?.response as object | undefined) ?? {}, '201')
+      const problems = problemsOf({
+        isPublic: access.kind === 'public',
+        unlimited: route.config?.unlimited === true,
+        hasBody: schema?.body !== undefined,
+        hasQuery: schema?.querystring !== undefined,
+        hasParams: schema?.params !== undefined,
+        creates,
+      })
       const transformed = zodToJsonSchema({
         ...document,
         schema: {
@@ -79,9 +117,10 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
           description: [schema?.description, neededScopes(scopes)].filter(Boolean).join(' '),
           ...(scopes.length > 0 ? { 'x-scopes': scopes } : {}),
           response: {
+            ...problems,
             ...(schema?.response as object | undefined),
             ...answers,
-            default: PROBLEM_RESPONSE,
+            default: problemResponse('Another error, as RFC 9457 says it'),
           },
         },
       })
@@ -89,7 +128,6 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
       if (!schema?.response && !route.config?.answers) {
         Object.assign(transformed.schema.response ?? {}, { '2xx': { description: 'Done', type: 'null' } })
       }
-      const creates = Object.hasOwn((schema?.response as object | undefined) ?? {}, '201')
       if (creates) transformed.schema.headers = IDEMPOTENCY_HEADERS
       return transformed
     },

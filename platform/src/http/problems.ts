@@ -42,6 +42,9 @@ const AWAY_NAMES = new Set([
   'KafkaJSConnectionError',
 ])
 
+/** The event log takes no record of this size: what the call would lead to is larger than its body may be. */
+const TOO_LARGE_NAME = 'RecordTooLargeError'
+
 interface ErrorLike {
   readonly code?: unknown
   readonly name?: unknown
@@ -55,6 +58,7 @@ interface ErrorLike {
 export function publicErrorOf(error: unknown): EndcapError {
   if (error instanceof EndcapError) return error
   const { code, name, statusCode } = (error ?? {}) as ErrorLike
+  if (name === TOO_LARGE_NAME) return tooLarge
   const known = typeof code === 'string' ? FASTIFY_CODES[code] : undefined
   if (known) return new EndcapError(known[0], known[1])
   if (typeof code === 'string' && code.startsWith('FST_') && isClientStatus(statusCode)) return badRequest
@@ -70,6 +74,10 @@ export function publicErrorOf(error: unknown): EndcapError {
 
 const isClientStatus = (status: unknown) => typeof status === 'number' && status >= 400 && status < 500
 const badRequest = new EndcapError('bad_request', 'The request cannot be understood.')
+const tooLarge = new EndcapError(
+  'body_too_large',
+  'What this would write is larger than one record of the event log may be.',
+)
 const away = new EndcapError('unavailable', 'A server that this needs cannot be reached at the moment.')
 const internal = new EndcapError('internal', 'The request id names what happened in our logs.')
 

@@ -1,7 +1,9 @@
 import { type Clock, createSequentialIdSource, TOPICS, type Topic } from '@endcap/contracts'
 import pino from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { RecordTooLargeError } from '../event-log/errors.js'
 import type { EventLog, NewRecord } from '../event-log/event-log.js'
+import { MAX_RECORD_BYTES } from '../event-log/limits.js'
 import type { Component } from '../lifecycle/component.js'
 import { createMetrics } from '../metrics/index.js'
 import { startTestPostgres, type TestPostgres } from '../testing/postgres.js'
@@ -80,6 +82,16 @@ const WAYS = [
 ] as const
 
 describe.each(WAYS)('the outbox, events %s', (_name, append) => {
+  it('keeps no event that the log would refuse: it takes its whole transaction with it', async () => {
+    const large = 'x'.repeat(MAX_RECORD_BYTES)
+    const write = (id: string) =>
+      postgres.transaction((tx) => append(tx, TOPICS.orders, ['of the same transaction', id]))
+    await expect(write(large)).rejects.toBeInstanceOf(RecordTooLargeError)
+    expect(await waiting()).toBe(0)
+    await write('fits')
+    expect(await waiting()).toBe(2)
+  })
+
   it('gives a lower position to what commits first: a second writer of the topic waits for the first', async () => {
     const steps: string[] = []
     let commitFirst: () => void = () => {}

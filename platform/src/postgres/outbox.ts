@@ -9,6 +9,7 @@ import type {
   Topic,
 } from '@endcap/contracts'
 import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
+import { recordBytes } from '../event-log/limits.js'
 import { bigintArray, textArray } from './binary-arrays.js'
 import type { Transaction } from './postgres.js'
 
@@ -27,6 +28,7 @@ export interface OutboxEntry {
  *
  * The topic's lock is taken before the ids are drawn and held until the transaction ends, so a higher id never commits
  * before a lower one and the relay may read by id. Writers of one topic thereby commit one after another: append last.
+ * @throws RecordTooLargeError for an event that the log does not take
  */
 export async function appendToOutbox(
   tx: Transaction,
@@ -49,7 +51,7 @@ export async function appendToOutbox(
       topic,
       bigintArray(ids),
       textArray(entries.map((entry) => entry.key)),
-      textArray(entries.map((entry, index) => JSON.stringify(entry.make(ids[index]!)))),
+      textArray(entries.map((entry, index) => recordValueOf(entry.key, entry.make(ids[index]!)))),
     ],
   )
 }
@@ -57,6 +59,7 @@ export async function appendToOutbox(
 /**
  * Like `appendToOutbox`, for many events that need not know their position: those of one topic, in this order. One statement, in which nothing
  * but the event itself is sent.
+ * @throws RecordTooLargeError for an event that the log does not take
  */
 export async function appendEventsToOutbox(
   tx: Transaction,
@@ -72,9 +75,16 @@ export async function appendEventsToOutbox(
     [
       topic,
       textArray(events.map((event) => event.key)),
-      textArray(events.map((event) => JSON.stringify(event))),
+      textArray(events.map((event) => recordValueOf(event.key, event))),
     ],
   )
+}
+
+/** The event as its record carries it. One that the log refuses would hold up its topic for good: it must not commit. */
+function recordValueOf(key: string, event: OutboxEvent): string {
+  const value = JSON.stringify(event)
+  recordBytes({ key, value })
+  return value
 }
 
 /** One entity's new state, without the position that the outbox gives it. */

@@ -20,6 +20,7 @@ export function getClick(app: App, { sealer, index, track }: GetClickDeps): void
     {
       config: {
         access: publicAccess,
+        unlimited: true,
         answers: {
           302: { description: 'To the page of the listing' },
           404: { description: 'No such slot, or no such listing', contentType: 'application/problem+json' },

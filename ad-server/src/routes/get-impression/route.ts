@@ -16,6 +16,7 @@ export function getImpression(app: App, { sealer, track }: { sealer: TokenSealer
     {
       config: {
         access: publicAccess,
+        unlimited: true,
         answers: {
           200: { description: 'A transparent GIF of one pixel', contentType: 'image/gif' },
           404: { description: 'No such slot', contentType: 'application/problem+json' },

@@ -16,7 +16,10 @@ export function getCampaigns(app: App, deps: CampaignsApiDeps): void {
   app.get(
     '/v1/campaigns',
     {
-      config: { access: merchantAccess() },
+      config: {
+        access: merchantAccess(),
+        answers: { 404: { description: 'No such merchant', contentType: 'application/problem+json' } },
+      },
       schema: {
         summary: "List campaigns, newest first, each with today's spend and why it is not serving",
         tags: ['campaigns'],

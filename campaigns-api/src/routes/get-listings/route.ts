@@ -16,7 +16,10 @@ export function getListings(app: App, deps: CampaignsApiDeps): void {
   app.get(
     '/v1/listings',
     {
-      config: { access: merchantAccess() },
+      config: {
+        access: merchantAccess(),
+        answers: { 404: { description: 'No such merchant', contentType: 'application/problem+json' } },
+      },
       schema: {
         summary: 'List listings by merchant and id',
         tags: ['listings'],

@@ -8,7 +8,12 @@ export function patchCampaign(app: App, deps: CampaignsApiDeps): void {
   app.patch(
     '/v1/campaigns/:id',
     {
-      config: { access: merchantAccess() },
+      config: {
+        access: merchantAccess(),
+        answers: {
+          409: { description: 'The campaign is archived', contentType: 'application/problem+json' },
+        },
+      },
       schema: {
         summary: 'Change a campaign; a field that is given is replaced whole',
         tags: ['campaigns'],

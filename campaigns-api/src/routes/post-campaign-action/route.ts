@@ -16,7 +16,15 @@ export function postCampaignAction(action: CampaignAction) {
     app.post(
       `/v1/campaigns/:id/${action}`,
       {
-        config: { access: merchantAccess() },
+        config: {
+          access: merchantAccess(),
+          answers: {
+            409: {
+              description: 'The campaign is archived, or a draft that is to be paused',
+              contentType: 'application/problem+json',
+            },
+          },
+        },
         schema: {
           summary: SUMMARIES[action],
           tags: ['campaigns'],

@@ -8,7 +8,10 @@ export function postCampaigns(app: App, deps: CampaignsApiDeps): void {
   app.post(
     '/v1/campaigns',
     {
-      config: { access: merchantAccess() },
+      config: {
+        access: merchantAccess(),
+        answers: { 404: { description: 'No such merchant', contentType: 'application/problem+json' } },
+      },
       schema: {
         summary: 'Create a campaign, as a draft or active',
         tags: ['campaigns'],

@@ -10,7 +10,10 @@ export function postReportsQuery(app: App, deps: CampaignsApiDeps): void {
   app.post(
     '/v1/reports/query',
     {
-      config: { access: merchantAccess('reports') },
+      config: {
+        access: merchantAccess('reports'),
+        answers: { 404: { description: 'No such merchant', contentType: 'application/problem+json' } },
+      },
       schema: {
         summary: 'Query a report; `Accept: text/csv` gives its rows as CSV',
         tags: ['reports'],

@@ -7,7 +7,15 @@ export function putRules(app: App, deps: CampaignsApiDeps): void {
   app.put(
     '/v1/rules',
     {
-      config: { access: scopes('operator') },
+      config: {
+        access: scopes('operator'),
+        answers: {
+          409: {
+            description: 'Other rules hold by now than those of `version`',
+            contentType: 'application/problem+json',
+          },
+        },
+      },
       schema: {
         summary: 'Replace the rules of all auctions; what is left out falls back to its default',
         tags: ['rules'],

@@ -128,6 +128,8 @@ describe('POST /v1/orders', () => {
     ['without an offset', { placedAt: '2026-03-01T12:00:00' }, '/placedAt'],
     ['in another currency than its listing', { currency: 'USD' }, '/currency'],
     ['without lines', { lines: [] }, '/lines'],
+    ['with a coupon that nobody made', { coupons: ['SPRING'] }, '/coupons/0'],
+    ['with a coupon that is no text', { coupons: [5] }, '/coupons/0'],
     [
       'with one line id twice',
       { lines: [1, 2].map(() => ({ id: 'l1', listingId: 'shoe', quantity: 1, unitPrice: '1.00' })) },
@@ -151,6 +153,10 @@ describe('POST /v1/orders', () => {
     expect(answer.statusCode).toBe(422)
     expect(answer.json().errors.map((error: { path: string }) => error.path)).toContain(path)
     expect(await orders.state()).toEqual(before)
+  })
+
+  it('201: an order that says it has no coupons', async () => {
+    expect((await orders.post(orderBody('o-no-coupons', { coupons: [] }))).statusCode).toBe(201)
   })
 
   it('422: an Idempotency-Key that is too long', async () => {
