@@ -27,6 +27,8 @@ let serve: string
 let events: string
 let lastEvent = 0
 const merchants: string[] = []
+/** Auctions of clicks that are bought only so that billing comes by. */
+const bought: string[] = []
 
 beforeAll(async () => {
   market = await openMarketplace({ ENDCAP_RATE_LIMIT: '0', ENDCAP_CLICK_LIMITS: '100000/1m' })
@@ -137,14 +139,16 @@ function opened(token: string): SlotToken {
 /** One more click, bought as it should be. Billing reads in order: when it is charged, all that came before has been judged. */
 async function settle(): Promise<void> {
   const last = await slotOf('cpc', true)
-  await report(eventOf(last.token, 'impression'), eventOf(last.token, 'click', 1000))
+  bought.push(opened(last.token).auctionId)
+  const { accepted } = await report(eventOf(last.token, 'impression', -1000), eventOf(last.token, 'click'))
+  expect(accepted).toBe(2)
   await poll('the last click to be charged', PATIENCE_MS, async () =>
     (await rowsOf(last)).some(({ outcome }) => outcome === 'charged') ? true : undefined,
   )
-  await market.host.ports.postgres.query('delete from charges where auction_id = $1', [
-    opened(last.token).auctionId,
-  ])
 }
+/** All verdicts but those on clicks that were bought to settle. */
+const newRows = async (): Promise<readonly Row[]> =>
+  (await rowsOf()).filter(({ auction }) => !bought.includes(auction))
 
 /** Everything that a token that is not ours could be taken for. */
 async function expectRefused(tokens: readonly string[]): Promise<void> {
@@ -177,12 +181,11 @@ describe('bills nothing and is answered 404 or token_invalid:', () => {
   let page: Page
   beforeEach(async () => {
     page = await openPage()
-    await settle()
-    expect(await rowsOf()).toEqual([])
+    expect(await newRows()).toEqual([])
   })
   const settledWithoutCharges = async () => {
     await settle()
-    expect(await rowsOf()).toEqual([])
+    expect(await newRows()).toEqual([])
   }
 
   it('a token with any one character changed, taken away, or put in its place', async () => {
