@@ -285,7 +285,7 @@ describe('a token that is ours', () => {
     expect(refused).toHaveLength(49)
   })
 
-  it('bills nothing for what it was not sold for: a click without its impression, a click where impressions are sold, an organic slot', async () => {
+  it('bills nothing for what it was not sold for: a click without its impression, an impression where clicks are sold, a click where impressions are, an organic slot', async () => {
     const page = await openPage()
     expect((await visit(`/t/c/${page.cpc.token}`)).status).toBe(302)
     await report(eventOf(page.cpc.token, 'viewable'))
@@ -295,8 +295,11 @@ describe('a token that is ours', () => {
     }
     expect((await visit(`/t/i/${page.organic.token}`)).status).toBe(200)
     await report(eventOf(page.organic.token, 'impression'))
+    const shown = await slotOf('cpc', true)
+    expect((await visit(`/t/i/${shown.token}`)).status).toBe(200)
+    await report(eventOf(shown.token, 'impression'))
     await settle()
-    const rows = await rowsOf(page.cpc, page.cpm, page.organic)
+    const rows = await rowsOf(page.cpc, page.cpm, page.organic, shown)
     expect(rows.filter(({ outcome, micros }) => outcome === 'charged' || micros > 0n)).toEqual([])
     // And where impressions are sold, the impression is what is billed, once.
     for (let time = 0; time < 3; time++) await visit(`/t/i/${page.cpm.token}`)
