@@ -234,6 +234,17 @@ function describeMending(
       }
     })
 
+    it('is counted although its rows had to be stored again before', async () => {
+      const { batch, ingest } = await storeThree(TOPICS.interactions)
+      const whole = await content()
+      await loseRows('interactions_v1')(batch)
+      await ingest(true)
+      for (const lose of both) await lose(batch)
+      expect(await content()).not.toEqual(whole)
+      await ingest(true)
+      expect(await content()).toEqual(whole)
+    })
+
     it('is mended once by several owners at once', async () => {
       const { batch, ingest } = await storeThree(TOPICS.interactions)
       const whole = await content()
