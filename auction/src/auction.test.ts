@@ -2,26 +2,9 @@ import { parseMoney } from '@endcap/contracts'
 import { describe, expect, it } from 'vitest'
 import { type AuctionRules, type Bidder, runAuction } from './auction.js'
 import { effectiveBid } from './bid.js'
+import { bidder, HOUSE_RULES } from './testing/bidder.js'
 
-const rules = (over: Partial<AuctionRules> = {}): AuctionRules => ({
-  reserveMicros: parseMoney('0.10'),
-  reserveCpmMicros: 0n,
-  squashing: 1,
-  maxPerMerchant: 2,
-  ...over,
-})
-
-const bidder = (name: string, bid: string, over: Partial<Bidder> = {}): Bidder => ({
-  adId: name,
-  merchantId: `m-${name}`,
-  listingId: `l-${name}`,
-  pricing: 'cpc',
-  bidMicros: parseMoney(bid),
-  pctr: 0.03,
-  relevance: 1,
-  ...over,
-})
-
+const rules = (over: Partial<AuctionRules> = {}): AuctionRules => ({ ...HOUSE_RULES, ...over })
 const outcome = (bidders: Bidder[], slots: number, over: Partial<AuctionRules> = {}) =>
   runAuction('auc_1', bidders, slots, rules(over)).winners.map((w) => [w.ranked.bidder.adId, w.priceMicros])
 

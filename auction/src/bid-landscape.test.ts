@@ -1,25 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { createBidLandscape } from './bid-landscape.js'
 import type { LoggedAuction } from './logged-auction.js'
+import { HOUSE_RULES, bidder as houseBidder } from './testing/bidder.js'
 import { logged } from './testing/logged.js'
 
-const RULES = {
-  reserveMicros: 100_000n,
-  reserveCpmMicros: 0n,
-  squashing: 1,
-  maxPerMerchant: 2,
-  reserveRule: '',
-}
-const bidder = (name: string, bidMicros: bigint) => ({
-  adId: name,
-  campaignId: `c-${name}`,
-  merchantId: `m-${name}`,
-  listingId: `l-${name}`,
-  pricing: 'cpc' as const,
-  bidMicros,
-  pctr: 0.04,
-  relevance: 1,
-})
+const bidder = (name: string, bidMicros: bigint) => houseBidder(name, '0', { bidMicros, pctr: 0.04 })
 const landscape = (auctions: LoggedAuction[], campaignId: string, changes: number[]) => {
   const sum = createBidLandscape(campaignId, changes)
   for (const auction of auctions) sum.add(auction)
@@ -31,7 +16,7 @@ describe('a bid landscape', () => {
     'auc_1',
     [bidder('a', 500_000n), bidder('b', 450_000n), bidder('c', 200_000n)],
     2,
-    RULES,
+    HOUSE_RULES,
   )
 
   it('says what other bids would have won, and at what price', () => {
@@ -57,7 +42,7 @@ describe('a bid landscape', () => {
 
   it('estimates without bias: samples of losers add up to what all auctions would have said', () => {
     const field = Array.from({ length: 12 }, (_, i) => bidder(`x${i}`, 500_000n - BigInt(i) * 10_000n))
-    const whole = logged('auc_1', field, 2, RULES)
+    const whole = logged('auc_1', field, 2, HOUSE_RULES)
     const all: LoggedAuction = {
       ...whole,
       bidders: field.map((b) => {
@@ -84,7 +69,7 @@ describe('a bid landscape', () => {
       'auc_1',
       [{ ...bidder('a', 25_000_000n), pricing: 'cpm' as const }, bidder('b', 500_000n)],
       1,
-      RULES,
+      HOUSE_RULES,
     )
     // b scores 0.5 × 0.04 = 0.02 an impression, 20 a thousand.
     expect(landscape([cpm], 'c-a', [0]).points[0]).toMatchObject({ wins: 1, spendMicros: 20_000 })

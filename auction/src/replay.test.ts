@@ -3,24 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
 import { replayAuction } from './replay.js'
 import { anyBidders, anyRules, anySlots } from './testing/arbitraries.js'
+import { HOUSE_RULES, bidder as houseBidder } from './testing/bidder.js'
 import { logged } from './testing/logged.js'
 
-const HOUSE = {
-  reserveMicros: 100_000n,
-  reserveCpmMicros: 0n,
-  squashing: 1,
-  maxPerMerchant: 2,
-  reserveRule: '',
-}
-const bidder = (name: string, bidMicros: bigint) => ({
-  adId: name,
-  merchantId: `m-${name}`,
-  listingId: `l-${name}`,
-  pricing: 'cpc' as const,
-  bidMicros,
-  pctr: 0.03,
-  relevance: 1,
-})
+const bidder = (name: string, bidMicros: bigint) => houseBidder(name, '0', { bidMicros })
 const three = [bidder('a', 900_000n), bidder('b', 600_000n), bidder('c', 300_000n)]
 const changed = (auction: LoggedAuction, adId: string, fields: Partial<LoggedBidder>): LoggedAuction => ({
   ...auction,
@@ -40,7 +26,7 @@ describe('a logged auction', () => {
   })
 
   it('is told apart from one with another price, winner or reason', () => {
-    const auction = logged('auc_1', three, 1, HOUSE)
+    const auction = logged('auc_1', three, 1, HOUSE_RULES)
     expect(replayAuction(auction).differences).toEqual([])
     expect(replayAuction(changed(auction, 'a', { priceMicros: 599_999n })).differences).toEqual([
       'price of a: logged 0.599999, replayed 0.600000',
@@ -59,7 +45,7 @@ describe('a logged auction', () => {
   })
 
   it('agrees where the page ended before a winner', () => {
-    const auction = logged('auc_1', three, 2, HOUSE)
+    const auction = logged('auc_1', three, 2, HOUSE_RULES)
     const short = changed(auction, 'b', { position: 0, priceMicros: 0n, reason: 'page_ended' })
     expect(replayAuction(short).differences).toEqual([])
   })

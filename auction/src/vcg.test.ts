@@ -1,21 +1,12 @@
 import { parseMoney } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type AuctionRules, type Bidder, reserveOf, runAuction } from './auction.js'
+import { type AuctionRules, reserveOf, runAuction } from './auction.js'
 import { anyBidders, anyRules, anySlots } from './testing/arbitraries.js'
+import { bidder } from './testing/bidder.js'
 import { vcgPrices } from './vcg.js'
 
 const FREE: AuctionRules = { reserveMicros: 0n, reserveCpmMicros: 0n, squashing: 1, maxPerMerchant: 2 }
-const bidder = (name: string, bid: string, over: Partial<Bidder> = {}): Bidder => ({
-  adId: name,
-  merchantId: `m-${name}`,
-  listingId: `l-${name}`,
-  pricing: 'cpc',
-  bidMicros: parseMoney(bid),
-  pctr: 0.03,
-  relevance: 1,
-  ...over,
-})
 const textbook = ['5', '4', '3', '2', '1'].map((bid) => bidder(`b${bid}`, bid))
 const CLICKS = [20, 10, 5, 2]
 

@@ -7,6 +7,8 @@ import { getBidLandscape } from './routes/get-bid-landscape/route.js'
 import { getCampaign } from './routes/get-campaign/route.js'
 import { getCampaignBudget } from './routes/get-campaign-budget/route.js'
 import { getCampaigns } from './routes/get-campaigns/route.js'
+import { getClawbacks } from './routes/get-clawbacks/route.js'
+import { getCredits } from './routes/get-credits/route.js'
 import { getDeposits } from './routes/get-deposits/route.js'
 import { getKeys } from './routes/get-keys/route.js'
 import { getLedger } from './routes/get-ledger/route.js'
@@ -14,6 +16,7 @@ import { getListing } from './routes/get-listing/route.js'
 import { getListings } from './routes/get-listings/route.js'
 import { getMerchant } from './routes/get-merchant/route.js'
 import { getMerchants } from './routes/get-merchants/route.js'
+import { getRefunds } from './routes/get-refunds/route.js'
 import { getRules } from './routes/get-rules/route.js'
 import { getStatement } from './routes/get-statement/route.js'
 import { getStatements } from './routes/get-statements/route.js'
@@ -40,8 +43,11 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
   postDeposits,
   getDeposits,
   postRefunds,
+  getRefunds,
   postCredits,
+  getCredits,
   postClawbacks,
+  getClawbacks,
   getWallet,
   getLedger,
   getStatements,

@@ -20,6 +20,7 @@ export const ERRORS = {
     retryable: true,
     title: 'A request with this Idempotency-Key is still being worked on',
   },
+  gone: { status: 410, retryable: false, title: 'This is no longer kept' },
   body_too_large: { status: 413, retryable: false, title: 'The body is larger than the limit' },
   uri_too_long: { status: 414, retryable: false, title: 'The address is too long' },
   unsupported_media_type: {

@@ -50,6 +50,13 @@ function createRandomWords(): () => number {
   }
 }
 
+/** When an id of `createIdSource` was made; undefined for any other text, the ids that callers choose among them. */
+export function madeAtMs(kind: IdKind, id: string): number | undefined {
+  const hex = id.startsWith(`${ID_PREFIXES[kind]}_`) ? id.slice(ID_PREFIXES[kind].length + 1) : ''
+  return UUID_V7.test(hex) ? Number.parseInt(hex.slice(0, 12), 16) : undefined
+}
+const UUID_V7 = /^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$/
+
 /** Ids 1, 2, 3… for tests. */
 export const createSequentialIdSource = (): IdSource => {
   let last = 0

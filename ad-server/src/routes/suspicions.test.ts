@@ -144,6 +144,16 @@ describe('the limits of clicks', () => {
     expect((await visit((await sponsoredSlot(refusing)).clickUrl)).suspicions).toEqual([])
   })
 
+  it.each([
+    ['2001:db8:7:1::1', '2001:db8:7:1:ffff::2', '2001:db8:7:2::1'],
+    ['::ffff:192.0.2.77', '192.0.2.77', '192.0.2.78'],
+  ])('take %s and %s for one address, %s for another', async (first, second, other) => {
+    const found: (readonly string[])[] = []
+    for (const address of [first, second, other])
+      found.push((await visit((await sponsoredSlot()).clickUrl, { address })).suspicions)
+    expect(found).toEqual([[], ['address_rate'], []])
+  })
+
   it('count a slot once, however often it is clicked', async () => {
     const [slot, address] = [await sponsoredSlot(), newAddress()]
     for (let time = 0; time < 3; time++)

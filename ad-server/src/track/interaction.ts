@@ -6,6 +6,7 @@ import {
   type SlotToken,
 } from '@endcap/contracts'
 import type { NewRecord } from '@endcap/platform/event-log'
+import { networkOf } from '@endcap/platform/http'
 import type { Sender } from './suspect.js'
 
 export interface Observed {
@@ -35,7 +36,7 @@ export interface Arrival {
 
 /**
  * The event of one interaction, not yet looked at for what makes it suspicious. People are remembered by keyed hashes only: the customer that the interaction or else the token
- * names, and the address. Nothing of either is kept for someone who refused (`consent: false`, at the time of the request or now).
+ * names, and the address (of IPv6 its /64 network). Nothing of either is kept for someone who refused (`consent: false`, at the time of the request or now).
  */
 export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
   const { token, customer } = observed
@@ -44,7 +45,9 @@ export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
     customer?.id === undefined
       ? (token.customerHash ?? '')
       : hashIdentity(identityKey, 'customer', customer.id)
-  const addressHash = observed.address ? hashIdentity(identityKey, 'address', observed.address) : ''
+  const addressHash = observed.address
+    ? hashIdentity(identityKey, 'address', networkOf(observed.address))
+    : ''
   // Consent that came with the token is for whom the token was made.
   const consented =
     customer?.consent === true || (token.consented === true && customerHash === (token.customerHash ?? ''))

@@ -1,9 +1,8 @@
 import { budgetDay, budgetMonthOf, budgetWeekOf, leastReserve } from '@endcap/contracts'
-import { merchantZones, type Queryable, walletBalances } from '@endcap/platform/postgres'
+import { findRules, merchantZones, type Queryable, walletBalances } from '@endcap/platform/postgres'
 import type { CampaignMeans } from '../domain/campaign.js'
 import { type CampaignRecord, findSpend } from '../store/campaigns.js'
 import { findPacing, type PacingRecord } from '../store/pacing.js'
-import { findRules } from '../store/rules.js'
 
 /** What a campaign has spent and may still draw on, with its merchant's day and currency. */
 export interface CampaignPosition {

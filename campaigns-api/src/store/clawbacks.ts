@@ -100,6 +100,34 @@ export async function insertClawback(
   return new Set(rows.map(({ chargeId }) => chargeId))
 }
 
+/** What one clawback gave back to one merchant. */
+export interface MerchantClawback {
+  readonly id: string
+  readonly reason: ClawbackReason
+  readonly charges: number
+  readonly amountMicros: Micros
+  readonly currency: string
+  readonly createdAt: Date
+}
+
+/** The clawbacks that gave a merchant something back, newest first, each with the merchant's part; `after` is the last id of the page before. */
+export async function listClawbacks(
+  q: Queryable,
+  page: { readonly merchantId: string; readonly after: string | undefined; readonly limit: number },
+): Promise<readonly MerchantClawback[]> {
+  const { rows } = await q.query<
+    Omit<MerchantClawback, 'charges' | 'amountMicros'> & { n: bigint; sum: string }
+  >(
+    `select b.id, b.reason, count(*) as n, sum(c.amount_micros)::text as sum, max(c.currency) as currency,
+       b.created_at as "createdAt"
+     from campaigns p join clawed_back_charges c on c.campaign_id = p.id join clawbacks b on b.id = c.clawback_id
+     where p.merchant_id = $1 and ($2::text is null or b.id < $2)
+     group by b.id order by b.id desc limit $3`,
+    [page.merchantId, page.after ?? null, page.limit],
+  )
+  return rows.map(({ n, sum, ...row }) => ({ ...row, charges: Number(n), amountMicros: BigInt(sum) }))
+}
+
 /** What is taken out of a campaign's spend of one period. */
 export interface SpendReduction {
   readonly campaignId: string

@@ -1,11 +1,5 @@
-import { DEFAULT_RULES_STATE, RULES_ID, type RulesState, rulesState } from '@endcap/contracts'
-import type { Queryable, Transaction } from '@endcap/platform/postgres'
-
-/** The rules that hold; the defaults until an operator lays some down. */
-export async function findRules(db: Queryable): Promise<RulesState> {
-  const { rows } = await db.query<{ state: unknown }>('select state from rules where id = $1', [RULES_ID])
-  return rows[0] ? rulesState.parse(rows[0].state) : DEFAULT_RULES_STATE
-}
+import { RULES_ID, type RulesState } from '@endcap/contracts'
+import { findRules, type Transaction } from '@endcap/platform/postgres'
 
 /** Like `findRules`, and keeps other writers out until the transaction ends, also while there is no row yet. */
 export async function lockRules(tx: Transaction): Promise<RulesState> {

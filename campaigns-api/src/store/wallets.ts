@@ -37,19 +37,30 @@ export async function insertDeposit(tx: Transaction, deposit: DepositRecord): Pr
   )
 }
 
-/** Newest first; `after` is the last id of the page before. */
-export async function listDeposits(
+/** A page of a merchant's movements of money, newest first; `after` is the last id of the page before. */
+export interface MovementsPage {
+  readonly merchantId: string
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+async function listMovements<Row extends object>(
   db: Queryable,
-  page: { readonly merchantId: string; readonly after: string | undefined; readonly limit: number },
-): Promise<readonly DepositRecord[]> {
-  const { rows } = await db.query<DepositRecord>(
-    `select id, merchant_id as "merchantId", amount_micros as "amountMicros", currency, reference, created_at as "createdAt"
-     from deposits where merchant_id = $1 and ($2::text is null or id < $2)
+  columns: string,
+  table: 'deposits' | 'refunds' | 'credits',
+  page: MovementsPage,
+): Promise<readonly Row[]> {
+  const { rows } = await db.query<Row>(
+    `select id, merchant_id as "merchantId", amount_micros as "amountMicros", currency, ${columns}, created_at as "createdAt"
+     from ${table} where merchant_id = $1 and ($2::text is null or id < $2)
      order by id desc limit $3`,
     [page.merchantId, page.after ?? null, page.limit],
   )
   return rows
 }
+
+export const listDeposits = (db: Queryable, page: MovementsPage): Promise<readonly DepositRecord[]> =>
+  listMovements(db, 'reference', 'deposits', page)
 
 /** A row of `refunds`: money paid back out of a wallet. */
 export type RefundRecord = DepositRecord
@@ -61,6 +72,9 @@ export async function insertRefund(tx: Transaction, refund: RefundRecord): Promi
     [refund.id, refund.merchantId, refund.amountMicros, refund.currency, refund.reference, refund.createdAt],
   )
 }
+
+export const listRefunds = (db: Queryable, page: MovementsPage): Promise<readonly RefundRecord[]> =>
+  listMovements(db, 'reference', 'refunds', page)
 
 /** A row of `credits`: goodwill that the platform pays. */
 export interface CreditRecord extends Omit<DepositRecord, 'reference'> {
@@ -74,3 +88,6 @@ export async function insertCredit(tx: Transaction, credit: CreditRecord): Promi
     [credit.id, credit.merchantId, credit.amountMicros, credit.currency, credit.reason, credit.createdAt],
   )
 }
+
+export const listCredits = (db: Queryable, page: MovementsPage): Promise<readonly CreditRecord[]> =>
+  listMovements(db, 'reason', 'credits', page)

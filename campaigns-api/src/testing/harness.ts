@@ -56,10 +56,13 @@ export const listingItem = (
 
 /**
  * The campaigns API over a real Postgres, called as over HTTP. Without `clickhouse` the report store is an address where nothing
- * listens.
+ * listens; without `postgres` it has a database of its own.
  */
-export async function startHarness(options: { readonly clickhouse?: ClickHouse } = {}): Promise<Harness> {
-  const { postgres, stop } = await startTestPostgres()
+export async function startHarness(
+  options: { readonly clickhouse?: ClickHouse; readonly postgres?: Postgres } = {},
+): Promise<Harness> {
+  const own = options.postgres ? undefined : await startTestPostgres()
+  const postgres = options.postgres ?? own!.postgres
   const ids = createIdSource()
   const logger = silentLogger()
   const registry = createMetrics({ service: 'test' })
@@ -133,7 +136,7 @@ export async function startHarness(options: { readonly clickhouse?: ClickHouse }
     async stop() {
       await app.close()
       if (!options.clickhouse) await clickhouse.close()
-      await stop()
+      await own?.stop()
     },
   }
   return Object.assign(harness, { operator: await key('operator') })

@@ -76,6 +76,17 @@ export const clawback = z.object({
 })
 export type Clawback = z.infer<typeof clawback>
 
+/** What a clawback gave back to one merchant. */
+export const merchantClawback = z.object({
+  id: z.string(),
+  reason: z.enum(CLAWBACK_REASONS),
+  /** How many of the merchant's charges were given back. */
+  charges: z.int(),
+  amount: z.string(),
+  currency: z.string(),
+  createdAt: z.string(),
+})
+
 /** A calendar month such as 2026-01. */
 export const month = z.string().regex(/^[12]\d{3}-(0[1-9]|1[0-2])$/, 'must be a month such as "2026-01"')
 

@@ -244,7 +244,7 @@ const NOTHING: Pick<Decision, 'verdicts' | 'free' | 'waits' | 'unplaced'> = {
 }
 
 /**
- * What the decision depends on, with wallets and then counters locked, each in one order. A merchant's wallet is locked even
+ * What the decision depends on, with campaigns held as they are, and wallets and then counters locked, each in one order. A merchant's wallet is locked even
  * where it is empty: it is what makes two transactions over one merchant's campaigns wait for each other.
  */
 async function loadState(
@@ -254,7 +254,9 @@ async function loadState(
   now: Date,
 ): Promise<Omit<BillingState, 'watermarkMs' | 'waiting'>> {
   const concerned = [...interactions, ...waiting.map(({ interaction }) => interaction)]
-  const campaigns = await campaignLimits(tx, [...new Set(concerned.map(({ slot }) => slot.campaignId))])
+  const campaigns = await campaignLimits(tx, [...new Set(concerned.map(({ slot }) => slot.campaignId))], {
+    hold: true,
+  })
   const merchants = new Map([...campaigns.values()].map(({ merchantId, currency }) => [merchantId, currency]))
   await ensureAccounts(
     tx,

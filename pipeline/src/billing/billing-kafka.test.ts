@@ -10,16 +10,15 @@ import { createKafkaLog, type EventLog } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
-import { ledgerSums, type Postgres, walletsThatDisagree } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
 import { kafkaAvailable, startKafka, startTestPostgres, type TestKafka } from '@endcap/platform/testing'
 import { afterEach, describe, expect, it } from 'vitest'
+import { allBilled, expectBooksToAgree, impressionAndClick as sold } from '../testing/billed.js'
 import {
   type CampaignSeed,
-  interactionOf,
   recordOf,
   seedCampaigns,
   seedMerchants,
-  slotToken,
   TOKEN_KEYS,
   until,
 } from '../testing/marketplace.js'
@@ -83,45 +82,13 @@ async function startBilling(kafka: TestKafka, postgres: Postgres, name: string):
   return billing
 }
 
-const impressionAndClick = (slot: string, campaignId = 'c1'): InteractionEvent[] => {
-  const token = slotToken({ auctionId: slot, issuedAtMs: NOON, campaignId })
-  return [
-    interactionOf(`i-${slot}`, 'impression', NOON + 1000, token),
-    interactionOf(`c-${slot}`, 'click', NOON + 2000, token),
-  ]
-}
+const impressionAndClick = (slot: string) => sold(slot, { issuedAtMs: NOON })
 
 const billedOf = async (postgres: Postgres) => {
   const { rows } = await postgres.query<{ reason: string; n: bigint; micros: string }>(
     'select reason, count(*) as n, sum(amount_micros)::text as micros from charges group by reason order by reason',
   )
   return Object.fromEntries(rows.map(({ reason, n }) => [reason || 'charged', Number(n)]))
-}
-
-async function allBilled(log: EventLog, postgres: Postgres): Promise<void> {
-  await until(
-    async () => {
-      const { rows } = await postgres.query<{ partition: number; next: bigint }>(
-        'select partition, next_offset as next from consumer_offsets',
-      )
-      const next = new Map(rows.map((row) => [row.partition, row.next]))
-      return (await log.ranges(TOPICS.interactions)).every(
-        ({ partition, end }) => end === 0n || next.get(partition) === end,
-      )
-    },
-    'billing has passed every interaction',
-    PATIENT,
-  )
-}
-
-async function expectBooksToAgree(postgres: Postgres): Promise<void> {
-  for (const { sumMicros } of await ledgerSums(postgres)) expect(sumMicros).toBe(0n)
-  expect(await walletsThatDisagree(postgres)).toEqual([])
-  const { rows } = await postgres.query<{ same: boolean }>(
-    `select (select sum(amount_micros) from charges)
-       = (select sum(amount_micros) from ledger_entries where account_id like 'revenue:%') as same`,
-  )
-  expect(rows).toEqual([{ same: true }])
 }
 
 describe.skipIf(!available)('billing over Kafka', () => {
@@ -155,7 +122,7 @@ describe.skipIf(!available)('billing over Kafka', () => {
       await sent
       await first.stop()
       await log.append(TOPICS.interactions, impressionAndClick('twice').map(recordOf))
-      await allBilled(log, postgres)
+      await allBilled(log, postgres, PATIENT)
       expect(await billedOf(postgres)).toEqual({ charged: 137, over_budget_total: 864 })
       await expectBooksToAgree(postgres)
     },
@@ -180,7 +147,7 @@ describe.skipIf(!available)('billing over Kafka', () => {
       expect(await billedOf(postgres)).toEqual({ charged: 20 })
 
       await startBilling(kafka, postgres, 'successor')
-      await allBilled(log, postgres)
+      await allBilled(log, postgres, PATIENT)
       const before = await billedOf(postgres)
       expect(before).toEqual({ charged: 100 })
 

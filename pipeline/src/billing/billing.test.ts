@@ -8,15 +8,24 @@ import {
   createIdSource,
   createTokenSealer,
   type InteractionEvent,
+  type SlotToken,
   TOPIC_SPECS,
   TOPICS,
 } from '@endcap/contracts'
 import { createEmbeddedLog, type EventLog, type LogRecord } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
-import { ledgerSums, type Postgres, StaleOffsetError, walletsThatDisagree } from '@endcap/platform/postgres'
+import { type Postgres, StaleOffsetError } from '@endcap/platform/postgres'
 import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  batchOf,
+  expectBooksToAgree as booksAgree,
+  allBilled as passed,
+  recordsOf,
+  impressionAndClick as sold,
+  balanceOf as walletOf,
+} from '../testing/billed.js'
 import {
   type CampaignSeed,
   deposit,
@@ -26,7 +35,6 @@ import {
   seedMerchants,
   slotToken,
   TOKEN_KEYS,
-  until,
 } from '../testing/marketplace.js'
 import { createBillRecords } from './bill-records.js'
 import { createBilling } from './billing.js'
@@ -85,37 +93,10 @@ const billing = (use?: Postgres) =>
     lingerMs: 5,
   })
 
-const impressionAndClick = (slot: string, parts: Partial<Parameters<typeof slotToken>[0]> = {}) => {
-  const token = slotToken({ auctionId: slot, issuedAtMs: NOON, ...parts })
-  return [
-    interactionOf(`i-${slot}`, 'impression', token.issuedAtMs + 1000, token),
-    interactionOf(`c-${slot}`, 'click', token.issuedAtMs + 2000, token),
-  ]
-}
-const recordsOf = (events: readonly InteractionEvent[], from = 0): LogRecord[] =>
-  events.map((event, index) => ({
-    ...recordOf(event),
-    offset: BigInt(from + index),
-    appendedAtMs: NOON,
-    headers: {},
-  }))
-const batchOf = (records: readonly LogRecord[]) => ({
-  topic: TOPICS.interactions,
-  partition: 0,
-  records,
-  isStale: () => false,
-})
+const impressionAndClick = (slot: string, parts: Partial<SlotToken> = {}) =>
+  sold(slot, { issuedAtMs: NOON, ...parts })
 const append = (events: readonly InteractionEvent[]) => log.append(TOPICS.interactions, events.map(recordOf))
-const allBilled = () =>
-  until(async () => {
-    const { rows } = await postgres.query<{ partition: number; next: bigint }>(
-      'select partition, next_offset as next from consumer_offsets',
-    )
-    const next = new Map(rows.map((row) => [row.partition, row.next]))
-    return (await log.ranges(TOPICS.interactions)).every(
-      ({ partition, end }) => (next.get(partition) ?? 0n) === end,
-    )
-  }, 'billing has passed every interaction')
+const allBilled = () => passed(log, postgres)
 
 interface Charge {
   readonly id: string
@@ -130,46 +111,8 @@ const charges = async () =>
     )
   ).rows
 const chargedMicros = async () => (await charges()).reduce((total, { amount }) => total + amount, 0n)
-const balanceOf = async (merchantId: string) =>
-  (
-    await postgres.query<{ balance: bigint }>(
-      'select balance_micros as balance from ledger_accounts where id = $1',
-      [`wallet:${merchantId}`],
-    )
-  ).rows[0]!.balance
-
-/** What must hold after anything at all. */
-async function expectBooksToAgree(): Promise<void> {
-  for (const { sumMicros } of await ledgerSums(postgres)) expect(sumMicros).toBe(0n)
-  expect(await walletsThatDisagree(postgres)).toEqual([])
-  const { rows } = await postgres.query<{
-    charged: string
-    revenue: string
-    total: string
-    days: string
-    weeks: string
-    months: string
-    outbox: bigint
-    rows: bigint
-  }>(
-    `select (select coalesce(sum(amount_micros), 0) from charges)::text as charged,
-       (select coalesce(sum(amount_micros), 0) from ledger_entries where account_id like 'revenue:%')::text as revenue,
-       (select coalesce(sum(spent_micros), 0) from spend_counters where period = 'total')::text as total,
-       (select coalesce(sum(spent_micros), 0) from spend_counters where period like '____-%')::text as days,
-       (select coalesce(sum(spent_micros), 0) from spend_counters where period like 'week:%')::text as weeks,
-       (select coalesce(sum(spent_micros), 0) from spend_counters where period like 'month:%')::text as months,
-       (select count(*) from outbox where value like '%"type":"charge"%') as outbox, (select count(*) from charges) as rows`,
-  )
-  const { charged, revenue, total, days, weeks, months, outbox, rows: chargeRows } = rows[0]!
-  expect({ revenue, total, days, weeks, months, outbox }).toEqual({
-    revenue: charged,
-    total: charged,
-    days: charged,
-    weeks: charged,
-    months: charged,
-    outbox: chargeRows,
-  })
-}
+const balanceOf = (merchantId: string) => walletOf(postgres, merchantId)
+const expectBooksToAgree = () => booksAgree(postgres)
 
 /** A database whose connection breaks when it should commit. */
 const breakingBeforeCommit = (times: number): Postgres => ({

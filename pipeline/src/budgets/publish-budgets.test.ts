@@ -6,7 +6,6 @@ import {
   BUDGET_VIEW_PUBLISHED_KEY,
   campaignBudgetView,
   createIdSource,
-  TOPICS,
   WALLET_VIEW_KEY,
 } from '@endcap/contracts'
 import { createEmbeddedLog } from '@endcap/platform/event-log'
@@ -16,16 +15,8 @@ import { createMemoryStateStore, type StateStore } from '@endcap/platform/state-
 import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createBillRecords } from '../billing/bill-records.js'
-import {
-  deposit,
-  interactionOf,
-  recordOf,
-  seedCampaigns,
-  seedMerchants,
-  slotToken,
-  TOKEN_KEYS,
-  until,
-} from '../testing/marketplace.js'
+import { batchOf, impressionAndClick, recordsOf } from '../testing/billed.js'
+import { deposit, seedCampaigns, seedMerchants, TOKEN_KEYS, until } from '../testing/marketplace.js'
 import { createBudgetPublisher } from './budget-publisher.js'
 import { createPublishBudgets } from './publish-budgets.js'
 
@@ -79,23 +70,11 @@ afterEach(async () => {
 let offset = 0n
 /** One charge of 0.25 to a campaign, made by billing itself. */
 async function charge(campaignId: string, merchantId: string): Promise<void> {
-  const token = slotToken({ auctionId: `a${offset}`, issuedAtMs: nowMs, campaignId, merchantId })
-  const events = [
-    interactionOf(`i${offset}`, 'impression', nowMs, token),
-    interactionOf(`c${offset}`, 'click', nowMs + 1000, token),
-  ]
+  const events = impressionAndClick(`a${offset}`, { issuedAtMs: nowMs - 1000, campaignId, merchantId })
   const log = createEmbeddedLog({ dir, clock })
-  await createBillRecords({ log, postgres, tokenKeys: TOKEN_KEYS, clock, ids: createIdSource() })({
-    topic: TOPICS.interactions,
-    partition: Number(offset++),
-    records: events.map((event, index) => ({
-      ...recordOf(event),
-      offset: BigInt(index),
-      appendedAtMs: nowMs,
-      headers: {},
-    })),
-    isStale: () => false,
-  })
+  await createBillRecords({ log, postgres, tokenKeys: TOKEN_KEYS, clock, ids: createIdSource() })(
+    batchOf(recordsOf(events), Number(offset++)),
+  )
   await log.close()
 }
 const viewOf = async (campaignId: string) => {

@@ -12,7 +12,7 @@ import {
 } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { Logger } from '@endcap/platform/logging'
-import type { Postgres } from '@endcap/platform/postgres'
+import { findRules, type Postgres } from '@endcap/platform/postgres'
 import type { StateStore } from '@endcap/platform/state-store'
 import { type BudgetSpend, dayAllowance } from './domain/allowance.js'
 import { HORIZON_MS, type PacingState, STEP_MS, stepPacing } from './domain/controller.js'
@@ -22,7 +22,6 @@ import {
   activeCampaigns,
   activeSpend,
   type PacedCampaign,
-  readRules,
   type StoredPacing,
   writeStates,
 } from './store/pacing-store.js'
@@ -62,7 +61,7 @@ export function createStepCampaigns(deps: StepCampaignsDeps) {
     const nowMs = clock()
     if (nowMs - learnedAtMs >= LEARN_EVERY_MS) await learn(nowMs)
     const campaigns = await activeCampaigns(postgres)
-    const rules = await readRules(postgres)
+    const rules = await findRules(postgres)
     const inFlight = await readInFlight()
     const days = daysNow(nowMs)
     const spend = await activeSpend(postgres, [

@@ -1,45 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createIdSource, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
-import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
-import type { Component } from '@endcap/platform/lifecycle'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
-import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
-import {
-  startTestClickHouse,
-  startTestPostgres,
-  type TestClickHouse,
-  type TestPostgres,
-} from '@endcap/platform/testing'
+import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createBilling } from '../billing/index.js'
-import { createIngest } from '../ingest/index.js'
-import {
-  interactionOf,
-  recordOf,
-  seedCampaigns,
-  seedMerchants,
-  slotToken,
-  TOKEN_KEYS,
-  until,
-} from '../testing/marketplace.js'
+import { type Loop, startLoop } from '../testing/loop.js'
+import { interactionOf, seedCampaigns, seedMerchants, slotToken, until } from '../testing/marketplace.js'
 import { createReconciliation } from './reconciliation.js'
 import { CHECKS, verify } from './verify.js'
-import { waitUntilSettled } from './wait-until-settled.js'
 
 const HOUR_MS = 3_600_000
 const NOW = Date.now()
 const EARLIER = NOW - 3 * HOUR_MS
 const LATER = NOW - 2 * HOUR_MS
 
-let database: TestPostgres
+let loop: Loop
 let postgres: Postgres
-let engine: TestClickHouse
-let log: EmbeddedLog
-let dir: string
-let components: readonly Component[]
 /** The clock of whoever bills and stores. */
 let at = EARLIER
 
@@ -56,50 +30,19 @@ function traffic(from: number, slots: number, atMs: number) {
 }
 
 beforeAll(async () => {
-  database = await startTestPostgres()
-  postgres = database.postgres
-  engine = await startTestClickHouse()
-  dir = await mkdtemp(join(tmpdir(), 'endcap-reconciliation-'))
-  log = createEmbeddedLog({ dir, clock: () => at })
-  await log.ensureTopics(TOPIC_SPECS)
+  loop = await startLoop({ clock: () => at, maxBatchRecords: 50 })
+  postgres = loop.postgres
   const seeded = new Date(EARLIER - HOUR_MS)
   await seedMerchants(postgres, [{ id: 'm1', depositMicros: 1_000_000_000n }], seeded)
   await seedCampaigns(postgres, [{ id: 'c1', merchantId: 'm1' }], seeded)
-  const registry = createMetrics({ service: 'test' })
-  const shared = {
-    log,
-    postgres,
-    clock: () => at,
-    ids: createIdSource(),
-    logger: silentLogger(),
-    tokenKeys: TOKEN_KEYS,
-    registry,
-  }
-  components = [
-    createIngest({ ...shared, clickhouse: engine.clickhouse, lingerMs: 10 }),
-    createOutboxRelay({ ...shared, metrics: registry }),
-    createBilling({ ...shared, lingerMs: 5, maxBatchRecords: 50 }),
-  ]
-  for (const component of components) await component.start()
-  await log.append(TOPICS.interactions, traffic(0, 200, EARLIER).map(recordOf))
-  await waitUntilSettled({ postgres, log }, 30_000)
+  await loop.start()
+  await loop.append(traffic(0, 200, EARLIER))
+  await loop.settled()
   at = LATER
 })
-afterAll(async () => {
-  for (const component of [...components].reverse()) await component.stop()
-  await log.close()
-  await engine.close()
-  await database.stop()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => loop.stop())
 
-const deps = () => ({
-  postgres,
-  log,
-  clickhouse: engine.clickhouse,
-  tokenKeys: TOKEN_KEYS,
-  clock: () => LATER,
-})
+const deps = () => loop.deps(() => LATER)
 
 let slots = 1_000
 /** Runs work while interactions keep coming in. */
@@ -107,7 +50,7 @@ async function whileTrafficFlows<T>(work: () => Promise<T>): Promise<T> {
   let flowing = true
   const flow = (async () => {
     while (flowing) {
-      await log.append(TOPICS.interactions, traffic(slots, 10, LATER).map(recordOf))
+      await loop.append(traffic(slots, 10, LATER))
       slots += 10
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
@@ -138,7 +81,7 @@ describe('verification while traffic flows', () => {
     )
     const id = rows[0]!.id
     const change = (by: string) =>
-      engine.clickhouse.command(
+      loop.clickhouse.command(
         `alter table charges_v1 update amount_micros = amount_micros ${by} where event_id = '${id}'`,
         {},
         { mutations_sync: '1' },

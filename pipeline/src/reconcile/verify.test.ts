@@ -1,37 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import {
-  createIdSource,
-  createTokenSealer,
-  type InteractionEvent,
-  TOPIC_SPECS,
-  TOPICS,
-} from '@endcap/contracts'
+import { createTokenSealer, type InteractionEvent, TOPICS } from '@endcap/contracts'
 import { countCell, defineQuery } from '@endcap/platform/clickhouse'
-import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
-import type { Component } from '@endcap/platform/lifecycle'
-import { silentLogger } from '@endcap/platform/logging'
-import { createMetrics } from '@endcap/platform/metrics'
-import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
-import {
-  startTestClickHouse,
-  startTestPostgres,
-  type TestClickHouse,
-  type TestPostgres,
-} from '@endcap/platform/testing'
+import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createBilling } from '../billing/index.js'
-import { createIngest } from '../ingest/index.js'
-import {
-  interactionOf,
-  recordOf,
-  seedCampaigns,
-  seedMerchants,
-  slotToken,
-  TOKEN_KEYS,
-} from '../testing/marketplace.js'
+import { type Loop, startLoop } from '../testing/loop.js'
+import { interactionOf, seedCampaigns, seedMerchants, slotToken } from '../testing/marketplace.js'
 import { CHECKS, type Verification, verify } from './verify.js'
 import { NotSettledError, waitUntilSettled } from './wait-until-settled.js'
 
@@ -39,12 +12,8 @@ const NOON = Date.parse('2026-03-10T12:00:00Z')
 const NOW = new Date(NOON)
 const clock = () => NOON + 60_000
 
-let database: TestPostgres
+let loop: Loop
 let postgres: Postgres
-let engine: TestClickHouse
-let log: EmbeddedLog
-let dir: string
-let components: readonly Component[]
 
 /** Two merchants, two currencies, both pricings, limits that are reached, and every kind of invalid interaction. */
 function traffic(): InteractionEvent[] {
@@ -97,12 +66,8 @@ function traffic(): InteractionEvent[] {
 }
 
 beforeAll(async () => {
-  database = await startTestPostgres()
-  postgres = database.postgres
-  engine = await startTestClickHouse()
-  dir = await mkdtemp(join(tmpdir(), 'endcap-verify-'))
-  log = createEmbeddedLog({ dir, clock })
-  await log.ensureTopics(TOPIC_SPECS)
+  loop = await startLoop({ clock, maxBatchRecords: 37 })
+  postgres = loop.postgres
   await seedMerchants(
     postgres,
     [
@@ -122,32 +87,12 @@ beforeAll(async () => {
     ],
     NOW,
   )
-  const shared = {
-    log,
-    postgres,
-    clock,
-    ids: createIdSource(),
-    logger: silentLogger(),
-    tokenKeys: TOKEN_KEYS,
-  }
-  const registry = createMetrics({ service: 'test' })
-  components = [
-    createIngest({ ...shared, clickhouse: engine.clickhouse, registry, lingerMs: 20 }),
-    createOutboxRelay({ ...shared, metrics: registry }),
-    createBilling({ ...shared, registry, lingerMs: 5, maxBatchRecords: 37 }),
-  ]
-  await log.append(TOPICS.interactions, traffic().map(recordOf))
-  await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
+  await loop.append(traffic())
+  await loop.log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
 })
-afterAll(async () => {
-  for (const component of [...components].reverse()) await component.stop()
-  await log.close()
-  await engine.close()
-  await database.stop()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => loop.stop())
 
-const deps = () => ({ postgres, log, clickhouse: engine.clickhouse, tokenKeys: TOKEN_KEYS, clock })
+const deps = () => loop.deps()
 const failing = ({ checks }: Verification) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
 const detailOf = ({ checks }: Verification, name: string) =>
   checks.find((check) => check.name === name)?.detail ?? ''
@@ -176,8 +121,7 @@ async function foundAfter(...statements: string[]): Promise<Verification> {
 
 const RAW = ['auctions_v1', 'auction_slots_v1', 'interactions_v1', 'charges_v1', 'order_lines_v1']
 const ROLLUPS = ['performance_minute_v1', 'performance_day_v1']
-const run = (sql: string) =>
-  engine.clickhouse.command(sql, {}, { mutations_sync: '1', insert_deduplicate: 0 })
+const run = (sql: string) => loop.clickhouse.command(sql, {}, { mutations_sync: '1', insert_deduplicate: 0 })
 
 /** What verification finds after a change to ClickHouse, which is then undone. */
 async function foundAfterStored(...statements: string[]): Promise<Verification> {
@@ -214,7 +158,7 @@ describe('verify', () => {
   })
 
   it('finds that log, charges, ledger, counters, wallets, ClickHouse and rollups agree once all is settled', async () => {
-    for (const component of components) await component.start()
+    await loop.start()
     await waitUntilSettled(deps(), 30_000)
     const progress: [number, number][] = []
     const result = await verify(deps(), { onProgress: (done, total) => progress.push([done, total]) })
@@ -262,7 +206,7 @@ describe('verify', () => {
       'select count(*) as waiting from waiting_clicks',
     )
     expect(rows).toEqual([{ waiting: 0n }])
-    const counts = await engine.clickhouse.query(verdicts, {})
+    const counts = await loop.clickhouse.query(verdicts, {})
     expect(counts.map(({ interactions: _, ...which }) => which)).toEqual([
       { sponsored: false, type: 'click', verdicts: 0 },
       { sponsored: false, type: 'impression', verdicts: 0 },

@@ -1,26 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createIdSource, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
+import { TOPICS } from '@endcap/contracts'
 import { type ClickHouse, defineQuery } from '@endcap/platform/clickhouse'
-import { createEmbeddedLog, type EmbeddedLog } from '@endcap/platform/event-log'
-import type { Component } from '@endcap/platform/lifecycle'
-import { silentLogger } from '@endcap/platform/logging'
-import { createMetrics } from '@endcap/platform/metrics'
-import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
-import {
-  startTestClickHouse,
-  startTestPostgres,
-  type TestClickHouse,
-  type TestPostgres,
-} from '@endcap/platform/testing'
+import type { EmbeddedLog } from '@endcap/platform/event-log'
+import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createBilling } from '../billing/index.js'
-import { createIngest } from '../ingest/index.js'
 import { auctionOf, orderOf } from '../ingest/testing/events.js'
 import { verify, waitUntilSettled } from '../reconcile/index.js'
 import { RECONCILIATION } from '../reconcile/reconciliation.js'
+import { type Loop, startLoop } from '../testing/loop.js'
 import {
   interactionOf,
   recordOf,
@@ -36,13 +23,10 @@ const NOON = Date.parse('2026-01-05T12:00:00Z')
 const HOUR_MS = 3_600_000
 const NOW = NOON + 30 * HOUR_MS
 
-let database: TestPostgres
+let loop: Loop
 let postgres: Postgres
-let engine: TestClickHouse
 let clickhouse: ClickHouse
 let log: EmbeddedLog
-let dir: string
-let components: readonly Component[]
 
 function traffic(from: number, slots: number, atMs: number) {
   return Array.from({ length: slots }, (_, n) => {
@@ -65,31 +49,11 @@ function traffic(from: number, slots: number, atMs: number) {
 }
 
 beforeAll(async () => {
-  database = await startTestPostgres()
-  postgres = database.postgres
-  engine = await startTestClickHouse()
-  clickhouse = engine.clickhouse
-  dir = await mkdtemp(join(tmpdir(), 'endcap-repair-'))
-  log = createEmbeddedLog({ dir, clock: () => NOON })
-  await log.ensureTopics(TOPIC_SPECS)
+  loop = await startLoop({ clock: () => NOW, logClock: () => NOON, maxRangeRecords: 60 })
+  ;({ postgres, clickhouse, log } = loop)
   await seedMerchants(postgres, [{ id: 'm1', depositMicros: 1_000_000_000n }], new Date(NOON))
   await seedCampaigns(postgres, [{ id: 'c1', merchantId: 'm1' }], new Date(NOON))
-  const registry = createMetrics({ service: 'test' })
-  const shared = {
-    log,
-    postgres,
-    clock: () => NOW,
-    ids: createIdSource(),
-    logger: silentLogger(),
-    tokenKeys: TOKEN_KEYS,
-    registry,
-  }
-  components = [
-    createIngest({ ...shared, clickhouse, lingerMs: 10, maxRangeRecords: 60 }),
-    createOutboxRelay({ ...shared, metrics: registry }),
-    createBilling({ ...shared, lingerMs: 5 }),
-  ]
-  for (const component of components) await component.start()
+  await loop.start()
   const plain = (event: { readonly key: string }) => ({ key: event.key, value: JSON.stringify(event) })
   await log.append(
     TOPICS.auctions,
@@ -100,17 +64,11 @@ beforeAll(async () => {
     Array.from({ length: 30 }, (_, n) => plain(orderOf(n))),
   )
   for (const [index, hours] of [0, 1, 3, 20].entries())
-    await log.append(TOPICS.interactions, traffic(index * 100, 40, NOON + hours * HOUR_MS).map(recordOf))
+    await loop.append(traffic(index * 100, 40, NOON + hours * HOUR_MS))
   await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
-  await waitUntilSettled({ postgres, log }, 30_000)
+  await loop.settled()
 })
-afterAll(async () => {
-  for (const component of [...components].reverse()) await component.stop()
-  await log.close()
-  await engine.close()
-  await database.stop()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => loop.stop())
 
 const RAW = [
   'auctions_v1',

@@ -16,6 +16,7 @@ import { type Access, type Caller, type KeyVerifier, mayCall, publicAccess } fro
 import type { App } from './app.js'
 import { useJsonBodies } from './body-parser.js'
 import { createKnownAddresses } from './known-addresses.js'
+import { networkOf } from './network-of.js'
 import { DOCS_PREFIX, type OpenApiInfo, useOpenApi } from './openapi.js'
 import { type Readiness, useOperationsRoutes } from './operations-routes.js'
 import { headersOf, PROBLEM_TYPE, problemText, publicErrorOf, rawProblemAnswer } from './problems.js'
@@ -108,7 +109,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
       if (!unlimited && app.isUnderPressure())
         throw new EndcapError('unavailable', 'Too much is waiting; try again.')
       if (!access || access.kind === 'public') {
-        if (!unlimited) count(`address ${request.ip}`)
+        if (!unlimited) count(`address ${networkOf(request.ip)}`)
         done()
         return
       }
@@ -185,7 +186,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   function admit(request: FastifyRequest, caller: Caller | undefined, access: Access): void {
     if (!caller) {
       // Guessing keys is counted too.
-      count(`address ${request.ip}`)
+      count(`address ${networkOf(request.ip)}`)
       throw new EndcapError('unauthorized', 'Send a valid key as "Authorization: Bearer ek_…".')
     }
     if (!request.routeOptions.config.unlimited) count(`key ${caller.keyId}`)

@@ -416,6 +416,14 @@ describe('limits', () => {
     expect(await status('ek_orders')).toBe(200)
   })
 
+  it('429: all addresses of one IPv6 subscriber count together', async () => {
+    const app = await open({ rateLimit: { max: 2, windowMs: 5_000 }, clock: () => 0 })
+    const statuses: number[] = []
+    for (const remoteAddress of ['2001:db8:1:2::1', '2001:db8:1:2::2', '2001:db8:1:2:3::', '2001:db8:1:3::1'])
+      statuses.push((await app.inject({ url: '/open/x', remoteAddress })).statusCode)
+    expect(statuses).toEqual([200, 200, 429, 200])
+  })
+
   it('503 with retry-after while the event loop is overloaded; probes still answer', async () => {
     const app = await open({ maxEventLoopDelayMs: 50 })
     await app.ready()

@@ -1,7 +1,7 @@
 import type { Clock } from '@endcap/contracts'
 
 export interface RateLimit {
-  /** Requests that one key (or, on public routes, one address) may make in a window. */
+  /** Requests that one key (or, on public routes, one address, see `networkOf`) may make in a window. */
   readonly max: number
   readonly windowMs: number
 }

@@ -95,9 +95,19 @@ it('200: an auction of before rules were logged is shown, but cannot be decided 
   expect(body.slots.map(({ listingId }) => listingId)).toEqual(['L1'])
 })
 
+/** An id as serving makes it, of an auction at this instant. */
+const idAt = (instant: string) =>
+  `auc_${Date.parse(instant).toString(16).padStart(12, '0')}7abc8def0123456789ab`
+
 it('404: for an auction that is not in the log', async () => {
-  const answer = await get('auc_unknown')
-  expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } })
+  for (const id of ['auc_unknown', idAt('2024-12-05T12:00:00.000Z')])
+    expect(await get(id), id).toMatchObject({ status: 404, body: { code: 'not_found' } })
+})
+
+it('410: for an auction of longer ago than auctions are kept, by the time in its id', async () => {
+  // The API's clock stands at noon on 5 January 2026.
+  const answer = await get(idAt('2024-12-05T11:59:59.999Z'))
+  expect(answer).toMatchObject({ status: 410, body: { code: 'gone' } })
   expect(answer.body.detail).toContain('13 months')
 })
 

@@ -11,7 +11,7 @@ import {
   vcgPrices,
   wonBy,
 } from '@endcap/auction'
-import { formatPrice, type LoggedAuctionAnswer } from '@endcap/contracts'
+import { EndcapError, formatPrice, type LoggedAuctionAnswer, madeAtMs } from '@endcap/contracts'
 import type { StoredCandidate } from '@endcap/platform/clickhouse'
 import { type AuctionRecord, findAuction, loggedAuction } from '../../auction-log/logged-auctions.js'
 import type { CampaignsApiDeps } from '../../deps.js'
@@ -20,14 +20,14 @@ import { notFound } from '../visibility.js'
 
 /**
  * A logged auction, decided again from nothing but the log.
- * @throws not_found for one that was never logged, or longer ago than auctions are kept
+ * @throws gone for one whose id was made longer ago than auctions are kept; not_found for any other that is not in the log
  */
 export async function explainLoggedAuction(
   deps: CampaignsApiDeps,
   auctionId: string,
 ): Promise<LoggedAuctionAnswer> {
   const record = await fromReportStore(() => findAuction(deps.clickhouse, auctionId))
-  if (!record) throw notFound('auction, or it is older than the 13 months that auctions are kept')
+  if (!record) throw isForgotten(auctionId, deps.clock()) ? forgotten() : notFound('auction')
   const { auction, candidates } = record
   const { placement, query, searchTerm, categories, device, modelVersion, degraded, drops } = auction
   return {
@@ -48,6 +48,19 @@ export async function explainLoggedAuction(
     ...(auction.hasTerms ? decidedAgain(record) : UNDECIDABLE),
   }
 }
+
+/** As long as ClickHouse keeps auctions. */
+const KEPT_MONTHS = 13
+
+function isForgotten(auctionId: string, nowMs: number): boolean {
+  const madeMs = madeAtMs('auction', auctionId)
+  const oldest = new Date(nowMs)
+  oldest.setUTCMonth(oldest.getUTCMonth() - KEPT_MONTHS)
+  return madeMs !== undefined && madeMs < oldest.getTime()
+}
+
+const forgotten = () =>
+  new EndcapError('gone', `auctions are kept for ${KEPT_MONTHS} months, and this id is of one before`)
 
 const UNDECIDABLE = { rules: null, outcomes: [], replay: null, case: null }
 

@@ -1,8 +1,8 @@
 import { rules } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
+import { findRules } from '@endcap/platform/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { rulesAnswer } from '../../domain/rules.js'
-import { findRules } from '../../store/rules.js'
 
 export function getRules(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -89,10 +89,14 @@ export async function slotStates(
   )
 }
 
-/** Pricing, limits and money zone of campaigns that exist. */
+/**
+ * Pricing, limits and money zone of campaigns that exist. `hold` keeps them from being changed until the transaction ends, so that nobody
+ * is told that a limit was lowered while charges are still being made under the older one.
+ */
 export async function campaignLimits(
   q: Queryable,
   campaignIds: readonly string[],
+  options: { readonly hold?: boolean } = {},
 ): Promise<ReadonlyMap<string, CampaignLimits>> {
   const { rows } = await q.query<{
     id: string
@@ -108,7 +112,8 @@ export async function campaignLimits(
     `select c.id, c.merchant_id as "merchantId", c.pricing, m.currency, m.time_zone as "timeZone",
        c.budget_daily_micros as "budgetDailyMicros", c.budget_weekly_micros as "budgetWeeklyMicros",
        c.budget_monthly_micros as "budgetMonthlyMicros", c.budget_total_micros as "budgetTotalMicros"
-     from campaigns c join merchants m on m.id = c.merchant_id where c.id = any ($1)`,
+     from campaigns c join merchants m on m.id = c.merchant_id where c.id = any ($1)
+     order by c.id ${options.hold ? 'for key share of c' : ''}`,
     [campaignIds],
   )
   return new Map(

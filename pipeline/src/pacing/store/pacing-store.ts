@@ -1,12 +1,4 @@
-import {
-  type CampaignState,
-  DEFAULT_RULES_STATE,
-  type Micros,
-  type Pricing,
-  RULES_ID,
-  type RulesState,
-  rulesState,
-} from '@endcap/contracts'
+import type { CampaignState, Micros, Pricing } from '@endcap/contracts'
 import type { Postgres, Queryable } from '@endcap/platform/postgres'
 import type { PacingState } from '../domain/controller.js'
 
@@ -100,11 +92,6 @@ export async function activeSpend(
   )
   const spend = new Map(rows.map((row) => [`${row.period}/${row.campaignId}`, row.spentMicros]))
   return (campaignId, period) => spend.get(`${period}/${campaignId}`) ?? 0n
-}
-
-export async function readRules(q: Queryable): Promise<RulesState> {
-  const { rows } = await q.query<{ state: unknown }>('select state from rules where id = $1', [RULES_ID])
-  return rows[0] ? rulesState.parse(rows[0].state) : DEFAULT_RULES_STATE
 }
 
 /** Overwrites the states of these campaigns. */
