@@ -18,6 +18,7 @@ export class Postings {
   private readonly campaigns = new Column()
   private readonly postings = new Column()
   private readonly nexts = new Column()
+  /** Of the first link of a posting its last one. */
   private readonly previous = new Column()
   /** The next link of the same campaign; of a free link the next free one. */
   private readonly siblings = new Column()
@@ -32,14 +33,16 @@ export class Postings {
   add(hash: number, cell: number, wants: number, campaign: number): boolean {
     const posting = this.find(hash, cell, wants) ?? this.create(hash, cell, wants)
     const first = this.firstLinks.get(posting)
-    if (first !== NONE && this.campaigns.get(first) === campaign) return false
+    const last = first === NONE ? NONE : this.previous.get(first)
+    if (last !== NONE && this.campaigns.get(last) === campaign) return false
     const link = this.takeLink()
     this.campaigns.set(link, campaign)
     this.postings.set(link, posting)
-    this.previous.set(link, NONE)
-    this.nexts.set(link, first)
-    if (first !== NONE) this.previous.set(first, link)
-    this.firstLinks.set(posting, link)
+    this.nexts.set(link, NONE)
+    this.previous.set(link, last)
+    if (last === NONE) this.firstLinks.set(posting, link)
+    else this.nexts.set(last, link)
+    this.previous.set(this.firstLinks.get(posting), link)
     this.siblings.set(link, this.firstOf(campaign))
     this.links.set(campaign, link + 1)
     return true
@@ -107,10 +110,12 @@ export class Postings {
     const posting = this.postings.get(link)
     const next = this.nexts.get(link)
     const before = this.previous.get(link)
-    if (before === NONE) this.firstLinks.set(posting, next)
-    else this.nexts.set(before, next)
+    const first = this.firstLinks.get(posting)
+    if (link !== first) this.nexts.set(before, next)
+    else this.firstLinks.set(posting, next)
     if (next !== NONE) this.previous.set(next, before)
-    if (this.firstLinks.get(posting) === NONE) {
+    else if (link !== first) this.previous.set(first, before)
+    else {
       this.chains.remove(posting)
       this.freePostings.push(posting)
     }

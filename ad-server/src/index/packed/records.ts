@@ -45,16 +45,15 @@ export class Records {
 
   /** Keeps what was written as the record of a number, instead of the one before. */
   set(number: number, written: ByteWriter): void {
-    const before = this.addressOf(number)
+    const left = this.leave(number)
     this.write(number, written.bytes, 0, written.length)
-    if (before !== 0) this.leave(before)
+    if (left) this.clearIfTorn(left)
   }
 
-  /** The number has a record, and no longer has one. */
+  /** The number no longer has a record. */
   remove(number: number): void {
-    const before = this.addressOf(number)
-    this.addresses.set(number, 0)
-    this.leave(before)
+    const left = this.leave(number)
+    if (left) this.clearIfTorn(left)
   }
 
   /** Moves the reader to the record of a number that has one. It stands there until the next change of any record. */
@@ -76,7 +75,9 @@ export class Records {
 
   private write(number: number, from: Buffer, start: number, length: number): void {
     const size = sizeOf(length)
-    if (this.current.used + size > this.current.bytes.length) this.turnPage(size)
+    const full = this.current
+    const isFull = full.used + size > full.bytes.length
+    if (isFull) this.turnPage(size)
     const page = this.current
     page.bytes.writeUInt32LE(number, page.used)
     page.bytes.writeUInt32LE(length, page.used + 4)
@@ -84,18 +85,21 @@ export class Records {
     this.addresses.set(number, addressAt(page, page.used))
     page.used += size
     page.live += size
+    if (isFull) this.clearIfTorn(full)
   }
 
-  /** Counts the record that begins at an address as a gap. */
-  private leave(address: number): void {
+  /** Makes a gap of the number's record, if it has one, and gives the page that it is in. */
+  private leave(number: number): Page | undefined {
+    const address = this.addressOf(number)
+    if (address === 0) return undefined
+    this.addresses.set(number, 0)
     const unit = address - 1
     const page = this.pages[Math.floor(unit / UNITS_A_PAGE)]!
     page.live -= sizeOf(page.bytes.readUInt32LE((unit % UNITS_A_PAGE) * UNIT + 4))
-    this.clearIfTorn(page)
+    return page
   }
 
   private turnPage(size: number): void {
-    const full = this.current
     const bytes = Math.max(PAGE_BYTES, size)
     const reused = this.cleared.pop()
     if (!reused && this.pages.length > MOST_PAGES) throw new RangeError('the index holds more than 8 GiB')
@@ -103,7 +107,6 @@ export class Records {
     if (!reused) this.pages.push(page)
     if (page.bytes.length !== bytes) page.bytes = Buffer.allocUnsafeSlow(bytes)
     this.current = page
-    this.clearIfTorn(full)
   }
 
   private clearIfTorn(page: Page): void {
