@@ -62,14 +62,18 @@ export class AdIndex {
   private merchantCount = 0
   private changeCount = 0
 
-  /** @param accounts where campaigns find what they may spend */
-  constructor(accounts = new Accounts()) {
+  /**
+   * @param accounts where campaigns find what they may spend
+   * @param ready campaigns, and listings, that are held as objects: twice as many at most. More than any request meets.
+   */
+  constructor(accounts = new Accounts(), ready = READY) {
     const interned = new Interned()
     const merchants = new Merchants(accounts)
     const { keywords } = this
     this.merchants = merchants
-    this.listings = new Listings({ merchants, interned })
-    this.campaignList = new Campaigns({ accounts, merchants, listings: this.listings, keywords, interned })
+    this.listings = new Listings({ merchants, interned }, ready)
+    const { listings } = this
+    this.campaignList = new Campaigns({ accounts, merchants, listings, keywords, interned }, ready)
   }
 
   /** How many changes were taken in; grows whenever the index is no longer what it was. */
@@ -288,6 +292,7 @@ export class AdIndex {
 type Targeting = CampaignState['targeting']
 type Ads = CampaignState['ads']
 
+const READY = 65_536
 const PLACELESS: readonly number[] = [EVERYWHERE]
 
 const isSamePoint = (a: Point | undefined, b: Point | undefined): boolean =>

@@ -11,9 +11,6 @@ import { Names } from './packed/names.js'
 import { Recent } from './packed/recent.js'
 import { Records } from './packed/records.js'
 
-/** At most twice as many campaigns are held ready. */
-const READY = 32_768
-
 /** All campaigns, by number: kept as bytes, made into objects when a request meets them. */
 export class Campaigns {
   private readonly ids = new Names()
@@ -25,9 +22,9 @@ export class Campaigns {
 
   constructor(
     private readonly shelves: CampaignShelves,
-    generation = READY,
+    ready: number,
   ) {
-    this.ready = new Recent(generation)
+    this.ready = new Recent(ready)
   }
 
   get size(): number {

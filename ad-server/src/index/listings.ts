@@ -6,9 +6,6 @@ import { Names } from './packed/names.js'
 import { Recent } from './packed/recent.js'
 import { Records } from './packed/records.js'
 
-/** At most twice as many listings are held ready. */
-const READY = 65_536
-
 /** All listings that ads or changes name: kept as bytes, made into objects when they are asked for. */
 export class Listings {
   private readonly ids = new Names()
@@ -20,9 +17,9 @@ export class Listings {
 
   constructor(
     private readonly shelves: ListingShelves,
-    generation = READY,
+    ready: number,
   ) {
-    this.ready = new Recent(generation)
+    this.ready = new Recent(ready)
   }
 
   /** How many are known, not only named. */
@@ -39,7 +36,7 @@ export class Listings {
     return this.ids.nameOf(number)
   }
 
-  /** The same object as long as it is in use: until READY others were asked for, or the listing changes. */
+  /** The same object as long as it is in use: until `ready` others were asked for, or the listing changes. */
   get(id: string): IndexedListing | undefined {
     const found = this.ready.get(id)
     if (found) return found
