@@ -292,7 +292,7 @@ export class AdIndex {
 type Targeting = CampaignState['targeting']
 type Ads = CampaignState['ads']
 
-const READY = 65_536
+const READY = 131_072
 const PLACELESS: readonly number[] = [EVERYWHERE]
 
 const isSamePoint = (a: Point | undefined, b: Point | undefined): boolean =>

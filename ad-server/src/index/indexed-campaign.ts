@@ -177,6 +177,8 @@ interface KeywordUse {
 
 export class IndexedAd {
   private inTokens: string | undefined = undefined
+  private found: IndexedListing | undefined = undefined
+  private foundAt = -1
 
   constructor(
     readonly id: string,
@@ -188,7 +190,11 @@ export class IndexedAd {
 
   /** undefined: the change feed has not brought it yet. */
   get listing(): IndexedListing | undefined {
-    return this.listings.get(this.listingId)
+    const { found, listings } = this
+    if (found && !found.isOutdated && this.foundAt === listings.turn) return found
+    this.found = listings.get(this.listingId)
+    this.foundAt = listings.turn
+    return this.found
   }
 
   /** As tokens carry it. */

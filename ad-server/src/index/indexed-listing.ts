@@ -1,5 +1,5 @@
 import { type ListingState, listingState, microsToFloat, printListing } from '@endcap/contracts'
-import type { RankedListing } from '@endcap/ranking'
+import { listingFacts, type RankedListing, termHashesOf } from '@endcap/ranking'
 import type { Point } from '../domain/geo.js'
 import type { Merchants } from './merchants.js'
 import type { ByteReader } from './packed/byte-reader.js'
@@ -32,6 +32,9 @@ export function writeListing(
     .whole(state.version)
     .flag(state.location !== null)
   if (state.location) writer.double(state.location.lat).double(state.location.lng)
+  const terms = termHashesOf(state.title)
+  writer.natural(terms.length)
+  for (const term of terms) writer.word(term)
   const rest = restOf(state, FIELDS)
   return writer.text(rest ? JSON.stringify(rest) : '')
 }
@@ -39,8 +42,8 @@ export function writeListing(
 const FIELDS: ReadonlySet<string> = new Set(Object.keys(listingState.shape))
 
 /**
- * A listing as serving needs it, made from its record when a request or an ad first asks for it. Its title is cut into terms only when
- * a slate first meets it: most listings of a large catalog are rarely candidates.
+ * A listing as serving needs it, made from its record when a request or an ad first asks for it. The terms
+ * of its title come with the record, since finding them takes longer than all else.
  */
 export class IndexedListing implements RankedListing {
   readonly sequence: number
@@ -56,7 +59,9 @@ export class IndexedListing implements RankedListing {
   readonly version: number
   /** Fields that this version does not know, as JSON; '' without any. */
   private readonly rest: string
-  facts: RankedListing['facts'] = undefined
+  facts: RankedListing['facts']
+  /** The feed has brought a newer state: ask for the listing anew. */
+  isOutdated = false
   /** The last slate that it is in, and its row there. */
   slate = 0
   slateRow = 0
@@ -78,6 +83,11 @@ export class IndexedListing implements RankedListing {
     this.active = reader.flag()
     this.version = reader.whole()
     this.location = reader.flag() ? { lat: reader.double(), lng: reader.double() } : undefined
+    this.facts = listingFacts(
+      this.price,
+      this.categories,
+      reader.list(() => reader.word()),
+    )
     this.rest = reader.text()
   }
 

@@ -22,6 +22,11 @@ export class Listings {
     this.ready = new Recent(ready)
   }
 
+  /** While it stays the same, what `get` gave since is still what it gives, unless it says that it is outdated. */
+  get turn(): number {
+    return this.ready.turn
+  }
+
   /** How many are known, not only named. */
   get size(): number {
     return this.count
@@ -52,6 +57,9 @@ export class Listings {
   set(number: number, state: ListingState, sequence: number): void {
     if (!this.records.has(number)) this.count++
     this.records.set(number, writeListing(this.writer.clear(), state, sequence, this.shelves))
+    const before = this.ready.get(state.id)
+    if (!before) return
+    before.isOutdated = true
     this.ready.delete(state.id)
   }
 

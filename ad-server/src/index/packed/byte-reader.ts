@@ -25,6 +25,12 @@ export class ByteReader {
     return this.natural() === 1
   }
 
+  word(): number {
+    const { bytes, at } = this
+    this.at = at + 4
+    return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  }
+
   double(): number {
     const value = this.bytes.readDoubleLE(this.at)
     this.at += 8

@@ -28,6 +28,13 @@ export class ByteWriter {
     return this.natural(value ? 1 : 0)
   }
 
+  /** A whole number of 32 bits, with its sign, in four bytes: for hashes. */
+  word(value: number): this {
+    this.makeRoom(4)
+    this.length = this.bytes.writeInt32LE(value, this.length)
+    return this
+  }
+
   double(value: number): this {
     this.makeRoom(8)
     this.length = this.bytes.writeDoubleLE(value, this.length)

@@ -18,6 +18,7 @@ const written = fc.oneof(
   fc.record({ kind: fc.constant('text' as const), value: text }),
   fc.record({ kind: fc.constant('natural' as const), value: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant('whole' as const), value: fc.maxSafeInteger() }),
+  fc.record({ kind: fc.constant('word' as const), value: fc.integer() }),
   fc.record({ kind: fc.constant('double' as const), value: fc.double() }),
   fc.record({ kind: fc.constant('big' as const), value: fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n }) }),
   fc.record({ kind: fc.constant('textOrNull' as const), value: fc.option(text) }),

@@ -6,8 +6,14 @@
 export class Recent<K, V extends object> {
   private young = new Map<K, V>()
   private old = new Map<K, V>()
+  private generations = 0
 
   constructor(private readonly generation: number) {}
+
+  /** Grows whenever a generation begins: what was got since it last did is in the young one. */
+  get turn(): number {
+    return this.generations
+  }
 
   get(key: K): V | undefined {
     const found = this.young.get(key)
@@ -21,6 +27,7 @@ export class Recent<K, V extends object> {
     if (this.young.size >= this.generation) {
       this.old = this.young
       this.young = new Map()
+      this.generations++
     }
     this.young.set(key, value)
     return value
