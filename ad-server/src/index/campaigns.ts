@@ -8,14 +8,14 @@ import {
 import { ByteReader } from './packed/byte-reader.js'
 import { ByteWriter } from './packed/byte-writer.js'
 import { Names } from './packed/names.js'
-import { Recent } from './packed/recent.js'
+import { RecentByNumber } from './packed/recent-by-number.js'
 import { Records } from './packed/records.js'
 
 /** All campaigns, by number: kept as bytes, made into objects when a request meets them. */
 export class Campaigns {
   private readonly ids = new Names()
   private readonly records = new Records()
-  private readonly ready: Recent<number, IndexedCampaign>
+  private readonly ready: RecentByNumber<IndexedCampaign>
   private readonly reader = new ByteReader()
   private readonly writer = new ByteWriter()
   private adCount = 0
@@ -24,7 +24,7 @@ export class Campaigns {
     private readonly shelves: CampaignShelves,
     ready: number,
   ) {
-    this.ready = new Recent(ready)
+    this.ready = new RecentByNumber(ready)
   }
 
   get size(): number {
@@ -42,7 +42,7 @@ export class Campaigns {
 
   /** The campaign of a number that was given. */
   at(number: number): IndexedCampaign {
-    return this.ready.get(number) ?? this.ready.add(number, this.made(number))
+    return this.ready.get(number) ?? this.ready.add(this.made(number))
   }
 
   sequenceOf(number: number): number {
@@ -51,7 +51,7 @@ export class Campaigns {
 
   stateOf(number: number): CampaignState {
     const id = this.ids.nameOf(number)
-    return readCampaignState(id, this.records.read(number, this.reader), this.shelves)
+    return readCampaignState(number, id, this.records.read(number, this.reader), this.shelves)
   }
 
   /** Takes in a state; gives the numbers of the campaign and of its keywords, in their order. */
@@ -81,6 +81,6 @@ export class Campaigns {
 
   private made(number: number): IndexedCampaign {
     const id = this.ids.nameOf(number)
-    return new IndexedCampaign(id, this.records.read(number, this.reader), this.shelves)
+    return new IndexedCampaign(number, id, this.records.read(number, this.reader), this.shelves)
   }
 }

@@ -111,9 +111,12 @@ export class IndexedCampaign {
   readonly negatives: readonly Keyword[]
   /** What `remainingOf` last worked out; it holds until billing says something new, the campaign changes or a day begins. */
   limits: Limits | undefined = undefined
+  /** In which generation requests last met it (`RecentByNumber`). */
+  usedIn = -1
   private held: CampaignAccount | undefined = undefined
 
   constructor(
+    readonly number: number,
     readonly id: string,
     reader: ByteReader,
     private readonly shelves: CampaignShelves,
@@ -210,8 +213,13 @@ export class IndexedAd {
 }
 
 /** The whole state of a campaign, as the change feed brought it. */
-export function readCampaignState(id: string, reader: ByteReader, shelves: CampaignShelves): CampaignState {
-  const campaign = new IndexedCampaign(id, reader, shelves)
+export function readCampaignState(
+  number: number,
+  id: string,
+  reader: ByteReader,
+  shelves: CampaignShelves,
+): CampaignState {
+  const campaign = new IndexedCampaign(number, id, reader, shelves)
   const name = reader.text()
   const version = reader.whole()
   const categories = shelves.interned.at<string[]>(reader.natural())

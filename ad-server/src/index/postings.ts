@@ -14,17 +14,11 @@ export class Postings {
   private readonly wanted = new Column()
   private readonly firstLinks = new Column()
   private readonly freePostings: number[] = []
-  // By link. NONE ends a row.
-  private readonly campaigns = new Column()
-  private readonly postings = new Column()
-  private readonly nexts = new Column()
-  /** Of the first link of a posting its last one. */
-  private readonly previous = new Column()
-  /** The next link of the same campaign; of a free link the next free one. */
-  private readonly siblings = new Column()
+  /** By link, LINK numbers each; one line of memory holds most of what a visit reads. NONE ends a row. */
+  private readonly links = new Column()
   private freeLink = NONE
   /** By campaign: its first link, + 1. */
-  private readonly links = new Column()
+  private readonly firstLinksOf = new Column()
 
   /**
    * Files a campaign: requests that look up `hash` find it there, with the cell and what it wants. The hash must follow from these two. False when it
@@ -33,30 +27,30 @@ export class Postings {
   add(hash: number, cell: number, wants: number, campaign: number): boolean {
     const posting = this.find(hash, cell, wants) ?? this.create(hash, cell, wants)
     const first = this.firstLinks.get(posting)
-    const last = first === NONE ? NONE : this.previous.get(first)
-    if (last !== NONE && this.campaigns.get(last) === campaign) return false
+    const last = first === NONE ? NONE : this.links.get(first + PREVIOUS)
+    if (last !== NONE && this.links.get(last + CAMPAIGN) === campaign) return false
     const link = this.takeLink()
-    this.campaigns.set(link, campaign)
-    this.postings.set(link, posting)
-    this.nexts.set(link, NONE)
-    this.previous.set(link, last)
+    this.links.set(link + CAMPAIGN, campaign)
+    this.links.set(link + POSTING, posting)
+    this.links.set(link + NEXT, NONE)
+    this.links.set(link + PREVIOUS, last)
     if (last === NONE) this.firstLinks.set(posting, link)
-    else this.nexts.set(last, link)
-    this.previous.set(this.firstLinks.get(posting), link)
-    this.siblings.set(link, this.firstOf(campaign))
-    this.links.set(campaign, link + 1)
+    else this.links.set(last + NEXT, link)
+    this.links.set(this.firstLinks.get(posting) + PREVIOUS, link)
+    this.links.set(link + SIBLING, this.firstOf(campaign))
+    this.firstLinksOf.set(campaign, link + 1)
     return true
   }
 
   /** Takes a campaign out of all postings that it is in; `leave` is told the cell of each. */
   removeAll(campaign: number, leave: (cell: number) => void): void {
     for (let link = this.firstOf(campaign); link !== NONE; ) {
-      leave(this.cells.get(this.postings.get(link)))
-      const sibling = this.siblings.get(link)
+      leave(this.cells.get(this.links.get(link + POSTING)))
+      const sibling = this.links.get(link + SIBLING)
       this.remove(link)
       link = sibling
     }
-    if (campaign < this.links.length) this.links.set(campaign, 0)
+    if (campaign < this.firstLinksOf.length) this.firstLinksOf.set(campaign, 0)
   }
 
   /** The first posting under a hash, or NONE; the others by `after`. */
@@ -83,11 +77,11 @@ export class Postings {
   }
 
   nextLink(link: number): number {
-    return this.nexts.get(link)
+    return this.links.get(link + NEXT)
   }
 
   campaignOf(link: number): number {
-    return this.campaigns.get(link)
+    return this.links.get(link + CAMPAIGN)
   }
 
   private find(hash: number, cell: number, wants: number): number | undefined {
@@ -107,33 +101,42 @@ export class Postings {
   }
 
   private remove(link: number): void {
-    const posting = this.postings.get(link)
-    const next = this.nexts.get(link)
-    const before = this.previous.get(link)
+    const posting = this.links.get(link + POSTING)
+    const next = this.links.get(link + NEXT)
+    const before = this.links.get(link + PREVIOUS)
     const first = this.firstLinks.get(posting)
-    if (link !== first) this.nexts.set(before, next)
+    if (link !== first) this.links.set(before + NEXT, next)
     else this.firstLinks.set(posting, next)
-    if (next !== NONE) this.previous.set(next, before)
-    else if (link !== first) this.previous.set(first, before)
+    if (next !== NONE) this.links.set(next + PREVIOUS, before)
+    else if (link !== first) this.links.set(first + PREVIOUS, before)
     else {
       this.chains.remove(posting)
       this.freePostings.push(posting)
     }
-    this.siblings.set(link, this.freeLink)
+    this.links.set(link + SIBLING, this.freeLink)
     this.freeLink = link
   }
 
   private takeLink(): number {
     const link = this.freeLink
-    if (link === NONE) return this.campaigns.length
-    this.freeLink = this.siblings.get(link)
+    if (link === NONE) return this.links.length
+    this.freeLink = this.links.get(link + SIBLING)
     return link
   }
 
   private firstOf(campaign: number): number {
-    return campaign < this.links.length ? this.links.get(campaign) - 1 : NONE
+    return campaign < this.firstLinksOf.length ? this.firstLinksOf.get(campaign) - 1 : NONE
   }
 }
+
+/** Numbers of a link, by their distance from its place. */
+const CAMPAIGN = 0
+const NEXT = 1
+/** Of the first link of a posting: the last one. */
+const PREVIOUS = 2
+const POSTING = 3
+/** The next link of the same campaign; of a free link the next free one. */
+const SIBLING = 4
 
 /** Four whole numbers mixed into 32 bits, under which postings are looked up. */
 export function hashOf(cell: number, shelf: number, first: number, second: number): number {

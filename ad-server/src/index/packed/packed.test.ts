@@ -6,6 +6,7 @@ import { Column } from './column.js'
 import { HashChains, NONE } from './hash-chains.js'
 import { Names } from './names.js'
 import { Recent } from './recent.js'
+import { RecentByNumber } from './recent-by-number.js'
 import { Records } from './records.js'
 
 /** Any UTF-16 units, halves of surrogate pairs among them. */
@@ -191,5 +192,26 @@ describe('what was used recently', () => {
     expect(kept.length).toBeLessThanOrEqual(20)
     recent.delete(1)
     expect(recent.get(1)).toBeUndefined()
+  })
+
+  it('is kept likewise by number, the last object of each', () => {
+    const recent = new RecentByNumber<{ number: number; usedIn: number }>(10)
+    const added = (number: number) => recent.add({ number, usedIn: -1 })
+    let next = 100
+    added(1)
+    for (let round = 0; round < 50; round++) {
+      if (round === 20) recent.delete(1)
+      if (round >= 20 && round < 30) expect(recent.get(1)).toBeUndefined()
+      if (round === 30) added(1)
+      const steady = recent.get(1)
+      for (let nth = 0; nth < 9; nth++) expect(recent.get(added(next++).number)?.number).toBe(next - 1)
+      expect(recent.get(1)).toBe(steady)
+    }
+    expect(recent.get(0)).toBeUndefined()
+    const kept = Array.from({ length: next }, (_, number) => recent.get(number)).filter((found) => found)
+    expect(kept.length).toBeLessThanOrEqual(20)
+    const newer = added(1)
+    for (let nth = 0; nth < 9; nth++) added(next++)
+    expect(recent.get(1)).toBe(newer)
   })
 })
