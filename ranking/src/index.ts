@@ -1,5 +1,5 @@
 export * from './features.js'
-export { PRIOR_WEIGHT, smoothedRate } from './listing-facts.js'
+export { listingFacts, PRIOR_WEIGHT, smoothedRate } from './listing-facts.js'
 export * from './model-metadata.js'
 export * from './predictor.js'
 export * from './predictor-host.js'

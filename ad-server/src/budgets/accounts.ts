@@ -23,12 +23,10 @@ export interface CampaignAccount extends Holder {
   spend: CampaignSpend | undefined
   /** undefined: the pacing job has not seen it. */
   pacing: PacingView | undefined
-  /** What `remainingOf` last worked out; it holds until billing says something new, the campaign changes or a day begins. */
-  limits: Limits | undefined
 }
 
+/** What billing leaves of a campaign's budgets on a day. */
 export interface Limits {
-  readonly of: object
   readonly spend: CampaignSpend | undefined
   readonly day: string
   readonly totalMicros: Micros | undefined
@@ -56,7 +54,6 @@ export class Accounts {
       account = {
         spend: undefined,
         pacing: undefined,
-        limits: undefined,
         heldMicros: 0n,
         heldElsewhereMicros: 0n,
       }

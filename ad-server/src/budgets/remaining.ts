@@ -1,15 +1,15 @@
 import { budgetMonthOf, budgetWeekOf, type Micros } from '@endcap/contracts'
-import type { IndexedCampaign } from '../index/ad-index.js'
+import type { IndexedCampaign } from '../index/indexed-campaign.js'
 import type { Remaining } from '../serve/2-filter/filter.js'
 import type { Limits } from './accounts.js'
 
 /** What a campaign may still spend by the budget view, and what is held for slots already sold. */
 export function remainingOf(campaign: IndexedCampaign, budgetDay: string): Remaining {
   const { account, wallet } = campaign
-  let { limits } = account
-  if (!limits || limits.of !== campaign || limits.spend !== account.spend || limits.day !== budgetDay) {
+  let { limits } = campaign
+  if (!limits || limits.spend !== account.spend || limits.day !== budgetDay) {
     limits = limitsOf(campaign, budgetDay)
-    account.limits = limits
+    campaign.limits = limits
   }
   return {
     totalMicros: limits.totalMicros,
@@ -29,7 +29,6 @@ function limitsOf(campaign: IndexedCampaign, day: string): Limits {
   const isNow = (periodOf: (day: string) => string): boolean =>
     spend !== undefined && periodOf(spend.day) === periodOf(day)
   return {
-    of: campaign,
     spend,
     day,
     totalMicros: left(campaign.budgetTotalMicros, spend?.spentTotalMicros),

@@ -84,6 +84,94 @@ function meets(
   }
 }
 
+const listingIds = ['L1', 'L2', 'L3']
+const campaignOf = fc
+  .record({
+    id: fc.integer({ min: 0, max: 4 }),
+    status: fc.constantFrom('active' as const, 'paused' as const, 'archived' as const),
+    ads: fc.subarray(listingIds, { minLength: 1 }),
+    targeting,
+    listingRadiusKm: fc.constantFrom(null, 1, 30, 9000.5),
+    more: fc.record(
+      {
+        name: fc.string(),
+        bidMicros: fc.constantFrom('1', '9007199254740993', '250000'),
+        budgetWeeklyMicros: fc.constantFrom(null, '5000000'),
+        startsAt: fc.constantFrom(null, '2026-01-05T12:00:00+01:00'),
+        targetRoas: fc.constantFrom(null, 4.25),
+        frequencyCap: fc.constantFrom(null, { day: 2 }),
+        tags: fc.constant(['of a later version']),
+      },
+      { requiredKeys: [] },
+    ),
+  })
+  .map(({ id, status, ads, targeting: wanted, listingRadiusKm, more }) => {
+    const state = campaignState(`c${id}`, 'm', ads, {
+      status,
+      targeting: { ...NO_TARGETING, ...wanted, listingRadiusKm },
+      ...more,
+    })
+    return { kind: 'campaign' as const, id: state.id, state }
+  })
+const listingOf = fc
+  .record({
+    id: fc.constantFrom(...listingIds),
+    merchantId: fc.constantFrom('m', 'n'),
+    title: fc.string({ unit: 'grapheme' }),
+    priceMicros: fc.constantFrom('0', '19990000', '-9223372036854775808'),
+    location: fc.option(town),
+    status: fc.constantFrom('active' as const, 'inactive' as const),
+    categories: fc.subarray(paths),
+    version: fc.integer(),
+  })
+  .map((state) => ({
+    kind: 'listing' as const,
+    id: state.id,
+    state: { ...state, url: 'u', currency: 'EUR' },
+  }))
+const marketChange = fc.oneof(campaignOf, listingOf)
+
+interface Ask {
+  readonly text: string
+  readonly categories: string[]
+  readonly items: string[]
+  readonly location: Point | undefined
+}
+
+/** Ads of campaigns that retrieval gives and that the filter's distances let pass. */
+function near(index: AdIndex, ask: Ask): string[] {
+  return index
+    .retrieve({ ...ask, terms: termsOf(ask.text) })
+    .filter(({ campaign }) => !isOutOfRadius(campaign, ask))
+    .flatMap(({ campaign, excluded }) =>
+      campaign.ads
+        .filter(({ listing }) => isWithin(campaign.listingRadiusKm ?? null, listing?.location, ask.location))
+        .map(({ id }) => `${id}${excluded ? ' excluded' : ''}`),
+    )
+    .sort()
+}
+
+/** The same by looking at every state. */
+function expectedOf(states: readonly ChangeData[], ask: Ask): string[] {
+  const places = new Map(
+    states.flatMap(({ kind, id, state }) => (kind === 'listing' ? [[id, state.location ?? undefined]] : [])),
+  )
+  return states
+    .flatMap(({ kind, state }) => {
+      if (kind !== 'campaign' || state.status === 'archived') return []
+      const verdict = meets(state, ask)
+      if (!verdict.matches || !verdict.isNear) return []
+      const { listingRadiusKm } = state.targeting
+      return state.ads
+        .filter(({ listingId }) => isWithin(listingRadiusKm, places.get(listingId), ask.location))
+        .map(({ id }) => `${id}${verdict.excluded ? ' excluded' : ''}`)
+    })
+    .sort()
+}
+
+const isWithin = (radiusKm: number | null, place: Point | undefined, location: Point | undefined): boolean =>
+  radiusKm === null || (!!place && !!location && distanceKm(place, location) <= radiusKm)
+
 describe('the ad index', () => {
   it('finds exactly the campaigns that a look at all of them would find, whatever changed in which order', () => {
     fc.assert(
@@ -112,6 +200,30 @@ describe('the ad index', () => {
             : []
         })
         expect(found.sort()).toEqual(expected.sort())
+      }),
+      { numRuns: 1000 },
+    )
+  })
+  it('finds, holds and gives back the same through moves of listings, copies and with next to nothing held ready', () => {
+    fc.assert(
+      fc.property(fc.array(marketChange, { maxLength: 40 }), query, (changes, ask) => {
+        const index = new AdIndex(undefined, 1)
+        const latest = new Map<string, ChangeData>()
+        changes.forEach((change, nth) => {
+          const { id, kind, state } = change
+          const next = { id, kind, state, sequence: String(nth + 1) } as ChangeData
+          latest.set(id, structuredClone(next))
+          expect(index.apply(next)).toBe(true)
+        })
+        const found = near(index, ask)
+        expect(found).toEqual(expectedOf([...latest.values()], ask))
+        const dumped = [...index.dump()]
+        expect(new Map(dumped.map((change) => [change.id, change]))).toEqual(latest)
+        expect(dumped).toHaveLength(latest.size)
+        const copy = new AdIndex()
+        for (const change of structuredClone(dumped)) copy.apply(change)
+        expect(near(copy, ask)).toEqual(found)
+        expect(copy.size).toEqual(index.size)
       }),
       { numRuns: 1000 },
     )

@@ -1,20 +1,52 @@
-import { type ListingState, microsToFloat, printListing } from '@endcap/contracts'
-import type { RankedListing } from '@endcap/ranking'
+import { type ListingState, listingState, microsToFloat, printListing } from '@endcap/contracts'
+import { listingFacts, type RankedListing, termHashesOf } from '@endcap/ranking'
 import type { Point } from '../domain/geo.js'
+import type { Merchants } from './merchants.js'
+import type { ByteReader } from './packed/byte-reader.js'
+import type { ByteWriter } from './packed/byte-writer.js'
+import type { Interned } from './packed/interned.js'
+import { restOf } from './rest.js'
 
-/** What many listings say alike, or the index holds anyway: kept in memory once. */
-interface SharedTexts {
-  readonly id: string
-  readonly merchantId: string
-  readonly categories: readonly string[]
+/** What listings name by number. */
+export interface ListingShelves {
+  readonly merchants: Merchants
+  readonly interned: Interned
 }
 
+/** Writes a listing as `IndexedListing` reads it. */
+export function writeListing(
+  writer: ByteWriter,
+  state: ListingState,
+  sequence: number,
+  { merchants, interned }: ListingShelves,
+): ByteWriter {
+  writer
+    .natural(sequence)
+    .natural(merchants.take(state.merchantId).number)
+    .natural(interned.take(state.categories))
+    .natural(interned.take(state.currency))
+    .text(state.title)
+    .text(state.url)
+    .big(BigInt(state.priceMicros))
+    .flag(state.status === 'active')
+    .whole(state.version)
+    .flag(state.location !== null)
+  if (state.location) writer.double(state.location.lat).double(state.location.lng)
+  const terms = termHashesOf(state.title)
+  writer.natural(terms.length)
+  for (const term of terms) writer.word(term)
+  const rest = restOf(state, FIELDS)
+  return writer.text(rest ? JSON.stringify(rest) : '')
+}
+
+const FIELDS: ReadonlySet<string> = new Set(Object.keys(listingState.shape))
+
 /**
- * A listing as serving needs it. Its title is cut into terms only when a request first meets it: most listings of a large
- * catalog are rarely candidates.
+ * A listing as serving needs it, made from its record when a request or an ad first asks for it. The terms
+ * of its title come with the record, since finding them takes longer than all else.
  */
 export class IndexedListing implements RankedListing {
-  readonly id: string
+  readonly sequence: number
   readonly merchantId: string
   readonly title: string
   readonly url: string
@@ -25,28 +57,38 @@ export class IndexedListing implements RankedListing {
   readonly location: Point | undefined
   readonly active: boolean
   readonly version: number
-  facts: RankedListing['facts'] = undefined
+  /** Fields that this version does not know, as JSON; '' without any. */
+  private readonly rest: string
+  facts: RankedListing['facts']
+  /** The feed has brought a newer state: ask for the listing anew. */
+  isOutdated = false
   /** The last slate that it is in, and its row there. */
   slate = 0
   slateRow = 0
   private inTokens: string | undefined = undefined
 
   constructor(
-    state: ListingState,
-    readonly sequence: number,
-    shared: SharedTexts,
+    readonly id: string,
+    reader: ByteReader,
+    { merchants, interned }: ListingShelves,
   ) {
-    this.id = shared.id
-    this.merchantId = shared.merchantId
-    this.title = state.title
-    this.url = state.url
-    this.categories = shared.categories
-    this.priceMicros = BigInt(state.priceMicros)
+    this.sequence = reader.natural()
+    this.merchantId = merchants.at(reader.natural()).id
+    this.categories = interned.at(reader.natural())
+    this.currency = interned.at(reader.natural())
+    this.title = reader.text()
+    this.url = reader.text()
+    this.priceMicros = reader.big()
     this.price = microsToFloat(this.priceMicros)
-    this.currency = state.currency
-    this.location = state.location ?? undefined
-    this.active = state.status === 'active'
-    this.version = state.version
+    this.active = reader.flag()
+    this.version = reader.whole()
+    this.location = reader.flag() ? { lat: reader.double(), lng: reader.double() } : undefined
+    this.facts = listingFacts(
+      this.price,
+      this.categories,
+      reader.list(() => reader.word()),
+    )
+    this.rest = reader.text()
   }
 
   /** As tokens carry it. */
@@ -71,6 +113,7 @@ export class IndexedListing implements RankedListing {
       location: this.location ?? null,
       status: this.active ? 'active' : 'inactive',
       version: this.version,
+      ...(this.rest !== '' && JSON.parse(this.rest)),
     }
   }
 }

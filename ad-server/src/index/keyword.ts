@@ -1,6 +1,5 @@
 import type { MatchType } from '@endcap/contracts'
 import type { QueryTerms } from './query-terms.js'
-import { lengthOf, numberAt, type TermRun } from './term-run.js'
 
 /**
  * A keyword in numbers. Keywords and queries are compared by their normalised, stemmed terms (`termsOf`):
@@ -8,17 +7,30 @@ import { lengthOf, numberAt, type TermRun } from './term-run.js'
  */
 export interface Keyword {
   readonly match: MatchType
-  /** Its terms in order, repeats kept. A keyword without any words has none, and meets no query. */
-  readonly run: TermRun
+  /** In order, repeats kept. A keyword without any words has none, and meets no query. */
+  readonly terms: readonly number[]
 }
 
 /** Whether the query holds what the keyword asks for. */
-export function meets({ match, run }: Keyword, query: QueryTerms): boolean {
-  if (run === '') return false
-  if (match === 'exact') return run === query.run
-  if (match === 'phrase') return query.run.includes(run)
-  for (let place = 0; place < lengthOf(run); place++) {
-    if (!query.distinct.includes(numberAt(run, place))) return false
-  }
+export function meets({ match, terms }: Keyword, query: QueryTerms): boolean {
+  if (terms.length === 0) return false
+  if (match === 'broad') return holdsAll(query.distinct, terms)
+  return match === 'exact'
+    ? query.terms.length === terms.length && standsAt(query.terms, terms, 0)
+    : holdsRun(query.terms, terms)
+}
+
+function holdsAll(distinct: readonly number[], terms: readonly number[]): boolean {
+  for (let i = 0; i < terms.length; i++) if (!distinct.includes(terms[i]!)) return false
+  return true
+}
+
+function holdsRun(all: readonly number[], run: readonly number[]): boolean {
+  for (let start = 0; start + run.length <= all.length; start++) if (standsAt(all, run, start)) return true
+  return false
+}
+
+function standsAt(all: readonly number[], run: readonly number[], start: number): boolean {
+  for (let i = 0; i < run.length; i++) if (all[start + i] !== run[i]) return false
   return true
 }

@@ -1,54 +1,56 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Posting, type PostingKind, Postings } from './postings.js'
-import { lengthOf, numberAt, termRun, UNKNOWN_TERM } from './term-run.js'
+import { NONE } from './packed/hash-chains.js'
+import { Postings } from './postings.js'
 
-const KINDS: readonly PostingKind[] = ['exact', 'phrase', 'broad']
-const step = fc.record({
-  add: fc.boolean(),
-  hash: fc.constantFrom(1, 2),
-  cell: fc.constantFrom(0, 9),
-  kind: fc.constantFrom(...KINDS),
+const filing = fc.record({
   campaign: fc.integer({ min: 0, max: 4 }),
+  /** Empty: the campaign is taken out. */
+  wants: fc.array(
+    fc.record({
+      hash: fc.constantFrom(1, 2, -7),
+      cell: fc.constantFrom(0, 9),
+      wants: fc.integer({ min: 0, max: 3 }),
+    }),
+    { maxLength: 6 },
+  ),
 })
 
-it('postings hold just the campaigns that were added and not removed, also where places share a hash', () => {
+it('postings hold just the campaigns that were filed and not taken out, also where places share a hash', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(filing, { maxLength: 40 }), (filings) => {
       const postings = new Postings()
-      const filed = new Map<string, { posting: Posting; campaign: number }>()
-      for (const { add, hash, cell, kind, campaign } of steps) {
-        const name = `${hash} ${cell} ${kind} ${campaign}`
-        const known = filed.get(name)
-        if (add && !known) {
-          const posting = postings.add(hash, cell, kind, termRun([3]), 'text', campaign)
-          filed.set(name, { posting, campaign })
-        } else if (!add && known) {
-          postings.remove(known.posting, campaign)
-          filed.delete(name)
+      const filed = new Map<number, Set<string>>()
+      for (const { campaign, wants } of filings) {
+        const left: number[] = []
+        postings.removeAll(campaign, (cell) => left.push(cell))
+        const before = [...(filed.get(campaign) ?? [])].map((place) => Number(place.split(' ')[1]))
+        expect(left.sort()).toEqual(before.sort())
+        const places = new Set<string>()
+        for (const { hash, cell, wants: what } of wants) {
+          const place = `${hash} ${cell} ${what}`
+          // The same want of a campaign comes at once.
+          if (places.has(place)) continue
+          expect(postings.add(hash, cell, what, campaign)).toBe(true)
+          expect(postings.add(hash, cell, what, campaign)).toBe(false)
+          places.add(place)
         }
+        filed.set(campaign, places)
       }
       const found: string[] = []
-      for (const hash of [1, 2]) {
-        for (let posting = postings.at(hash); posting; posting = posting.next) {
-          const { cell, kind } = posting
-          expect(posting.isEmpty).toBe(false)
-          posting.visit((campaign) => found.push(`${hash} ${cell} ${kind} ${campaign}`))
+      for (const hash of [1, 2, -7]) {
+        for (let posting = postings.first(hash); posting !== NONE; posting = postings.after(posting)) {
+          expect(postings.firstLink(posting)).not.toBe(NONE)
+          for (let link = postings.firstLink(posting); link !== NONE; link = postings.nextLink(link)) {
+            const place = `${hash} ${postings.cellOf(posting)} ${postings.wantedBy(posting)}`
+            found.push(`${postings.campaignOf(link)}: ${place}`)
+          }
         }
       }
-      expect(found.sort()).toEqual([...filed.keys()].sort())
-    }),
-  )
-})
-
-it('a run holds its numbers, and is found in another only where all of it stands in a row', () => {
-  const number = fc.oneof(fc.integer({ min: 0, max: UNKNOWN_TERM }), fc.integer({ min: 0, max: 3 }))
-  fc.assert(
-    fc.property(fc.array(number, { maxLength: 6 }), fc.array(number, { maxLength: 3 }), (all, some) => {
-      const run = termRun(all)
-      expect(Array.from({ length: lengthOf(run) }, (_, place) => numberAt(run, place))).toEqual(all)
-      const inRow = all.some((_, start) => some.every((wanted, i) => all[start + i] === wanted))
-      expect(run.includes(termRun(some))).toBe(inRow || some.length === 0)
+      const expected = [...filed].flatMap(([campaign, places]) =>
+        [...places].map((place) => `${campaign}: ${place}`),
+      )
+      expect(found.sort()).toEqual(expected.sort())
     }),
   )
 })

@@ -1,101 +1,144 @@
-import type { MatchType } from '@endcap/contracts'
-import type { TermRun } from './term-run.js'
-
-/** How a campaign asks for requests: by a keyword of one of the match types, by category, by item, or for every request. */
-export type PostingKind = MatchType | 'category' | 'item' | 'anything'
-
-/** The campaigns (by slot number) that ask for one and the same thing in one cell. */
-export class Posting {
-  /** A single one is kept bare: most keywords are of one campaign only, and there are millions of them. */
-  private campaigns: number | number[]
-  /** The next posting filed under the same hash. */
-  next: Posting | undefined = undefined
-
-  constructor(
-    readonly hash: number,
-    /** A geo cell, or EVERYWHERE. */
-    readonly cell: number,
-    readonly kind: PostingKind,
-    /** Of a keyword its terms, of a category or item its one number. */
-    readonly run: TermRun,
-    /** The keyword as the merchant wrote it; '' for what is none. */
-    readonly text: string,
-    campaign: number,
-  ) {
-    this.campaigns = campaign
-  }
-
-  /** Of a keyword. */
-  get match(): MatchType {
-    return this.kind as MatchType
-  }
-
-  get isEmpty(): boolean {
-    return typeof this.campaigns === 'object' && this.campaigns.length === 0
-  }
-
-  add(campaign: number): void {
-    if (typeof this.campaigns === 'number') {
-      if (this.campaigns !== campaign) this.campaigns = [this.campaigns, campaign]
-    } else if (this.campaigns.at(-1) !== campaign) {
-      // What a campaign asks for twice is added right after itself.
-      this.campaigns.push(campaign)
-    }
-  }
-
-  remove(campaign: number): void {
-    if (typeof this.campaigns === 'number') {
-      if (this.campaigns === campaign) this.campaigns = []
-      return
-    }
-    const at = this.campaigns.indexOf(campaign)
-    if (at >= 0) this.campaigns.splice(at, 1)
-  }
-
-  visit(visitor: (campaign: number, keyword: string) => void): void {
-    if (typeof this.campaigns === 'number') visitor(this.campaigns, this.text)
-    else for (const campaign of this.campaigns) visitor(campaign, this.text)
-  }
-}
+import { Column } from './packed/column.js'
+import { HashChains, NONE } from './packed/hash-chains.js'
+import { mix } from './packed/names.js'
 
 /**
- * All postings of the index in one table. A million ads have millions of postings, so there is no table within the table: what is filed
- * under one hash hangs together in a list, in which postings of other places may stand too.
+ * What campaigns ask for, and in which cell: the campaigns that ask for one and the same thing hang together in a posting, and
+ * the postings that a request looks up together stand under one hash. A million ads have millions of postings, so all is numbers
+ * in columns: a posting is a place in some of them, and so is a link, a posting's hold on a campaign.
  */
 export class Postings {
-  private readonly byHash = new Map<number, Posting>()
+  private readonly chains = new HashChains()
+  // By posting.
+  private readonly cells = new Column()
+  private readonly wanted = new Column()
+  private readonly firstLinks = new Column()
+  private readonly freePostings: number[] = []
+  /** By link, LINK numbers each; one line of memory holds most of what a visit reads. NONE ends a row. */
+  private readonly links = new Column()
+  private freeLink = NONE
+  /** By campaign: its first link, + 1. */
+  private readonly firstLinksOf = new Column()
 
-  /** Files a campaign under a hash, which must follow from the other arguments but the campaign. */
-  add(hash: number, cell: number, kind: PostingKind, run: TermRun, text: string, campaign: number): Posting {
-    const head = this.byHash.get(hash)
-    for (let posting = head; posting; posting = posting.next) {
-      if (posting.cell === cell && posting.kind === kind && posting.run === run && posting.text === text) {
-        posting.add(campaign)
-        return posting
-      }
+  /**
+   * Files a campaign: requests that look up `hash` find it there, with the cell and what it wants. The hash must follow from these two. False when it
+   * is there already; what a campaign asks for twice must be added before another campaign's.
+   */
+  add(hash: number, cell: number, wants: number, campaign: number): boolean {
+    const posting = this.find(hash, cell, wants) ?? this.create(hash, cell, wants)
+    const first = this.firstLinks.get(posting)
+    const last = first === NONE ? NONE : this.links.get(first + PREVIOUS)
+    if (last !== NONE && this.links.get(last + CAMPAIGN) === campaign) return false
+    const link = this.takeLink()
+    this.links.set(link + CAMPAIGN, campaign)
+    this.links.set(link + POSTING, posting)
+    this.links.set(link + NEXT, NONE)
+    this.links.set(link + PREVIOUS, last)
+    if (last === NONE) this.firstLinks.set(posting, link)
+    else this.links.set(last + NEXT, link)
+    this.links.set(this.firstLinks.get(posting) + PREVIOUS, link)
+    this.links.set(link + SIBLING, this.firstOf(campaign))
+    this.firstLinksOf.set(campaign, link + 1)
+    return true
+  }
+
+  /** Takes a campaign out of all postings that it is in; `leave` is told the cell of each. */
+  removeAll(campaign: number, leave: (cell: number) => void): void {
+    for (let link = this.firstOf(campaign); link !== NONE; ) {
+      leave(this.cells.get(this.links.get(link + POSTING)))
+      const sibling = this.links.get(link + SIBLING)
+      this.remove(link)
+      link = sibling
     }
-    const posting = new Posting(hash, cell, kind, run, text, campaign)
-    posting.next = head
-    this.byHash.set(hash, posting)
+    if (campaign < this.firstLinksOf.length) this.firstLinksOf.set(campaign, 0)
+  }
+
+  /** The first posting under a hash, or NONE; the others by `after`. */
+  first(hash: number): number {
+    return this.chains.first(hash)
+  }
+
+  after(posting: number): number {
+    return this.chains.after(posting)
+  }
+
+  /** A geo cell, or EVERYWHERE. */
+  cellOf(posting: number): number {
+    return this.cells.get(posting)
+  }
+
+  wantedBy(posting: number): number {
+    return this.wanted.get(posting)
+  }
+
+  /** The first link of a posting; the others by `nextLink`, until NONE. */
+  firstLink(posting: number): number {
+    return this.firstLinks.get(posting)
+  }
+
+  nextLink(link: number): number {
+    return this.links.get(link + NEXT)
+  }
+
+  campaignOf(link: number): number {
+    return this.links.get(link + CAMPAIGN)
+  }
+
+  private find(hash: number, cell: number, wants: number): number | undefined {
+    for (let posting = this.chains.first(hash); posting !== NONE; posting = this.chains.after(posting)) {
+      if (this.cells.get(posting) === cell && this.wanted.get(posting) === wants) return posting
+    }
+    return undefined
+  }
+
+  private create(hash: number, cell: number, wants: number): number {
+    const posting = this.freePostings.pop() ?? this.cells.length
+    this.cells.set(posting, cell)
+    this.wanted.set(posting, wants)
+    this.firstLinks.set(posting, NONE)
+    this.chains.add(posting, hash)
     return posting
   }
 
-  remove(posting: Posting, campaign: number): void {
-    posting.remove(campaign)
-    if (!posting.isEmpty) return
-    const { hash } = posting
-    let before = this.byHash.get(hash)
-    if (before === posting) {
-      if (posting.next) this.byHash.set(hash, posting.next)
-      else this.byHash.delete(hash)
-      return
+  private remove(link: number): void {
+    const posting = this.links.get(link + POSTING)
+    const next = this.links.get(link + NEXT)
+    const before = this.links.get(link + PREVIOUS)
+    const first = this.firstLinks.get(posting)
+    if (link !== first) this.links.set(before + NEXT, next)
+    else this.firstLinks.set(posting, next)
+    if (next !== NONE) this.links.set(next + PREVIOUS, before)
+    else if (link !== first) this.links.set(first + PREVIOUS, before)
+    else {
+      this.chains.remove(posting)
+      this.freePostings.push(posting)
     }
-    while (before && before.next !== posting) before = before.next
-    if (before) before.next = posting.next
+    this.links.set(link + SIBLING, this.freeLink)
+    this.freeLink = link
   }
 
-  /** The first posting filed under a hash; the others by `next`. */
-  at(hash: number): Posting | undefined {
-    return this.byHash.get(hash)
+  private takeLink(): number {
+    const link = this.freeLink
+    if (link === NONE) return this.links.length
+    this.freeLink = this.links.get(link + SIBLING)
+    return link
   }
+
+  private firstOf(campaign: number): number {
+    return campaign < this.firstLinksOf.length ? this.firstLinksOf.get(campaign) - 1 : NONE
+  }
+}
+
+/** Numbers of a link, by their distance from its place. */
+const CAMPAIGN = 0
+const NEXT = 1
+/** Of the first link of a posting: the last one. */
+const PREVIOUS = 2
+const POSTING = 3
+/** The next link of the same campaign; of a free link the next free one. */
+const SIBLING = 4
+
+/** Four whole numbers mixed into 32 bits, under which postings are looked up. */
+export function hashOf(cell: number, shelf: number, first: number, second: number): number {
+  return mix(Math.imul(mix(mix(cell * 8 + shelf) ^ first), 31) ^ second)
 }

@@ -1,21 +1,23 @@
-import type { Names } from './names.js'
-import { type TermRun, termRun, UNKNOWN_TERM } from './term-run.js'
+import type { Names } from './packed/names.js'
+
+/** Stands for a term that no keyword uses. */
+export const UNKNOWN_TERM = -1
 
 /** A query as keywords are compared with it. */
 export interface QueryTerms {
-  /** Its terms in order, repeats kept. */
-  readonly run: TermRun
+  /** In order, repeats kept; UNKNOWN_TERM for what no keyword uses. */
+  readonly terms: readonly number[]
   /** Each term that any keyword uses, once. */
   readonly distinct: readonly number[]
 }
 
-export function queryTerms(terms: readonly string[], names: Names): QueryTerms {
-  const numbers: number[] = []
+export function queryTerms(texts: readonly string[], names: Names): QueryTerms {
+  const terms: number[] = []
   const distinct: number[] = []
-  for (const term of terms) {
-    const number = names.numberOf(term) ?? UNKNOWN_TERM
-    numbers.push(number)
-    if (number !== UNKNOWN_TERM && !distinct.includes(number)) distinct.push(number)
+  for (const text of texts) {
+    const term = names.numberOf(text) ?? UNKNOWN_TERM
+    terms.push(term)
+    if (term !== UNKNOWN_TERM && !distinct.includes(term)) distinct.push(term)
   }
-  return { run: termRun(numbers), distinct }
+  return { terms, distinct }
 }

@@ -1,6 +1,6 @@
 import type { Bidder } from '@endcap/auction'
 import type { Micros, Pricing } from '@endcap/contracts'
-import type { IndexedAd, IndexedCampaign } from '../index/ad-index.js'
+import type { IndexedAd, IndexedCampaign } from '../index/indexed-campaign.js'
 import type { IndexedListing } from '../index/indexed-listing.js'
 
 /** An ad on its way through the steps: filtering makes it, prediction and bidding fill it in. */

@@ -9,6 +9,12 @@ export const COMMON_WORDS = ['often', 'searched'] as const
 /** Where the requests come from; campaigns with places are elsewhere. */
 export const PLACE = { lat: 52.52, lng: 13.4 }
 
+/** As many ads are met by each query of a group's words (`wordsOfGroup`): nobody has asked for them before the bench does. */
+export const groupsOf = (ads: number): number => Math.min(400, ads / MATCHING / 5)
+/** Words of one keyword of MATCHING ads; those of group 0 are common. */
+export const wordsOfGroup = (group: number): readonly string[] =>
+  group === 0 ? COMMON_WORDS : [`first${group}word`, `second${group}word`]
+
 const VOCABULARY = 4000
 const CATEGORIES = 200
 /** Of a hundred campaigns, so many have places, and so many target an item. */
@@ -17,8 +23,8 @@ const PERCENT_WITH_ITEM = 5
 
 /**
  * A marketplace of `ads` active ads as the change feed tells it, a JSON record each: a listing an ad, campaigns with three keywords each
- * (phrase, broad, exact) of a vocabulary in which few words are common and most are rare. The first MATCHING ads have the keyword
- * COMMON_WORDS.
+ * (phrase, broad, exact) of a vocabulary in which few words are common and most are rare. The first ads have, MATCHING by MATCHING,
+ * the keywords of the groups.
  */
 export function* changesOfLargeMarket({
   ads,
@@ -57,7 +63,8 @@ export function* changesOfLargeMarket({
   }
   for (let campaign = 0; campaign < ads / adsPerCampaign; campaign++) {
     const merchantId = `mer_${campaign % MERCHANTS}`
-    const isMatching = campaign < MATCHING / adsPerCampaign
+    const group = Math.floor((campaign * adsPerCampaign) / MATCHING)
+    const isMatching = group < groupsOf(ads)
     const listings = Array.from(
       { length: adsPerCampaign },
       (_, nth) => `lst_${campaign * adsPerCampaign + nth}`,
@@ -90,7 +97,7 @@ export function* changesOfLargeMarket({
       pacing: 'asap',
       targeting: {
         keywords: [
-          { text: isMatching ? COMMON_WORDS.join(' ') : keyword(2), match: 'phrase', negative: false },
+          { text: isMatching ? wordsOfGroup(group).join(' ') : keyword(2), match: 'phrase', negative: false },
           { text: keyword(2), match: 'broad', negative: false },
           { text: keyword(3), match: 'exact', negative: false },
         ],

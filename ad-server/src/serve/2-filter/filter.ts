@@ -1,7 +1,8 @@
 import type { LocalTime, MerchantState, Micros } from '@endcap/contracts'
 import type { RankedListing, SlateContext } from '@endcap/ranking'
 import { distanceKm } from '../../domain/geo.js'
-import type { AdIndex, IndexedCampaign, Match } from '../../index/ad-index.js'
+import type { AdIndex, Match } from '../../index/ad-index.js'
+import type { IndexedCampaign } from '../../index/indexed-campaign.js'
 import type { IndexedListing } from '../../index/indexed-listing.js'
 import type { AdRequest } from '../ad-request.js'
 import { Candidate } from '../candidate.js'
@@ -83,7 +84,7 @@ function judgeCampaign(
   if (request.nowMs >= campaign.endsAtMs) return 'ended'
   const local = deps.localTime(request.nowMs, merchant.timeZone)
   if (dayparts) {
-    const { timeZone } = campaign.state
+    const { timeZone } = campaign
     const clock = timeZone === null ? local : deps.localTime(request.nowMs, timeZone)
     if (!dayparts.some((part) => covers(part, clock))) return 'outside_daypart'
   }
@@ -187,7 +188,7 @@ function adsOf(
   for (const { match, currency, remainingMicros } of admitted) {
     const { campaign } = match
     for (const ad of campaign.ads) {
-      const listing = ad.listing.current
+      const listing = ad.listing
       if (!listing) drops.add('listing_unknown', campaign, ad.listingId)
       else if (!listing.active) drops.add('listing_inactive', campaign, ad.listingId)
       else if (request.allowed && !request.allowed.has(ad.listingId)) {

@@ -22,7 +22,7 @@ export function sellSlots(
 export const bidInputsOf = (candidate: Candidate): BidInputs => ({
   pricing: candidate.pricing,
   bidMicros: candidate.campaign.bidMicros,
-  targetRoas: candidate.campaign.state.targetRoas,
+  targetRoas: candidate.campaign.targetRoas,
   pctr: candidate.pctr,
   pcvr: candidate.pcvr,
   orderValueMicros: candidate.orderValueMicros,

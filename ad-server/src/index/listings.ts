@@ -1,0 +1,78 @@
+import type { ChangeData, ListingState } from '@endcap/contracts'
+import { IndexedListing, type ListingShelves, writeListing } from './indexed-listing.js'
+import { ByteReader } from './packed/byte-reader.js'
+import { ByteWriter } from './packed/byte-writer.js'
+import { Names } from './packed/names.js'
+import { Recent } from './packed/recent.js'
+import { Records } from './packed/records.js'
+
+/** All listings that ads or changes name: kept as bytes, made into objects when they are asked for. */
+export class Listings {
+  private readonly ids = new Names()
+  private readonly records = new Records()
+  private readonly ready: Recent<string, IndexedListing>
+  private readonly reader = new ByteReader()
+  private readonly writer = new ByteWriter()
+  private count = 0
+
+  constructor(
+    private readonly shelves: ListingShelves,
+    ready: number,
+  ) {
+    this.ready = new Recent(ready)
+  }
+
+  /** While it stays the same, what `get` gave since is still what it gives, unless it says that it is outdated. */
+  get turn(): number {
+    return this.ready.turn
+  }
+
+  /** How many are known, not only named. */
+  get size(): number {
+    return this.count
+  }
+
+  /** The number of a listing, known or not. */
+  take(id: string): number {
+    return this.ids.take(id)
+  }
+
+  idOf(number: number): string {
+    return this.ids.nameOf(number)
+  }
+
+  /** The same object as long as it is in use: until `ready` others were asked for, or the listing changes. */
+  get(id: string): IndexedListing | undefined {
+    const found = this.ready.get(id)
+    if (found) return found
+    const number = this.ids.numberOf(id)
+    if (number === undefined || !this.records.has(number)) return undefined
+    return this.ready.add(id, this.made(number, id))
+  }
+
+  sequenceOf(number: number): number | undefined {
+    return this.records.has(number) ? this.records.read(number, this.reader).natural() : undefined
+  }
+
+  set(number: number, state: ListingState, sequence: number): void {
+    if (!this.records.has(number)) this.count++
+    this.records.set(number, writeListing(this.writer.clear(), state, sequence, this.shelves))
+    const before = this.ready.get(state.id)
+    if (!before) return
+    before.isOutdated = true
+    this.ready.delete(state.id)
+  }
+
+  *dump(): Generator<ChangeData> {
+    for (let number = 0; number < this.ids.size; number++) {
+      if (!this.records.has(number)) continue
+      const id = this.ids.nameOf(number)
+      const listing = this.made(number, id)
+      yield { kind: 'listing', id, sequence: String(listing.sequence), state: listing.toState() }
+    }
+  }
+
+  private made(number: number, id: string): IndexedListing {
+    return new IndexedListing(id, this.records.read(number, this.reader), this.shelves)
+  }
+}
