@@ -153,6 +153,9 @@ async function casesOf(): Promise<Readonly<Record<string, RouteCase>>> {
     'POST /v1/merchants/{id}/deposits': { ...merchant, body: money, otherBody: more },
     'GET /v1/merchants/{id}/deposits': { scopes: MERCHANT, ...merchant },
     'POST /v1/merchants/{id}/refunds': { ...merchant, body: money, otherBody: more },
+    'GET /v1/merchants/{id}/refunds': { scopes: MERCHANT, ...merchant },
+    'GET /v1/merchants/{id}/credits': { scopes: MERCHANT, ...merchant },
+    'GET /v1/merchants/{id}/clawbacks': { scopes: MERCHANT, ...merchant },
     'POST /v1/merchants/{id}/credits': {
       ...merchant,
       body: { amount: '1', reason: 'r' },
