@@ -155,7 +155,9 @@ describe('a logged auction', () => {
     await poll('every campaign to take part', PATIENCE_MS, async () => {
       const { slots, explain } = await rank({}, '?explain=1')
       const taking = new Set(explain!.candidates.map(({ campaignId }) => campaignId))
-      return taking.size === campaigns.length && slots.some(({ sponsored }) => sponsored) ? true : undefined
+      const isFunded = explain!.candidates.every(({ reason }) => reason !== 'wallet_empty')
+      const isSelling = slots.some(({ sponsored }) => sponsored)
+      return taking.size === campaigns.length && isFunded && isSelling ? true : undefined
     })
     const ids: string[] = []
     for (let i = 0; i < AUCTIONS; i++) {
