@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto'
 import {
-  CATEGORIES,
   CTR,
   CVR,
+  categoriesIn,
   EVIDENCE,
+  type FactPage,
   FIRST_CATEGORY,
-  factsOf,
+  firstTermIn,
   historyOf,
   LOG_PRICE,
   logOdds,
   NOTHING_SEEN,
   smoothedRate,
+  termsIn,
   unchangingFacts,
+  updateFacts,
 } from './listing-facts.js'
 import { normaliseText, termHashesOf } from './text.js'
 import type {
@@ -115,6 +118,7 @@ export const rankedListing = (listing: {
   categories: listing.categories,
   price: listing.price,
   facts: undefined,
+  factsAt: 0,
 })
 
 /** What a request looks like to ranking: the one place where a query becomes a search term and its terms. */
@@ -187,20 +191,22 @@ export function computeFeatures(
     let priceToMedian = 0
     if (listing) {
       const facts = listing.facts!
-      out[at + LISTING_CTR] = facts[CTR]!
-      out[at + LISTING_CVR] = facts[CVR]!
-      out[at + LISTING_EVIDENCE] = facts[EVIDENCE]!
-      const firstTerm = FIRST_CATEGORY + facts[CATEGORIES]!
-      titleMatch = shareIn(queryTerms, facts, firstTerm)
+      const { numbers } = facts
+      const from = listing.factsAt
+      out[at + LISTING_CTR] = numbers[from + CTR]!
+      out[at + LISTING_CVR] = numbers[from + CVR]!
+      out[at + LISTING_EVIDENCE] = numbers[from + EVIDENCE]!
+      titleMatch = titleMatchOf(queryTerms, facts, from)
+      const named = categoriesIn(facts, from)
       let sum = 0
-      for (let index = FIRST_CATEGORY; index < firstTerm; index++) {
-        const category = categories.of(facts[index]!, listing, index - FIRST_CATEGORY)
+      for (let index = 0; index < named; index++) {
+        const category = categories.of(numbers[from + FIRST_CATEGORY + index]!, listing, index)
         sum += category.ctr
         if (category.queryMatch > queryCategoryMatch) queryCategoryMatch = category.queryMatch
         if (category.requested) categoryMatch = 1
       }
-      categoryCtr = firstTerm > FIRST_CATEGORY ? sum / (firstTerm - FIRST_CATEGORY) : unseenCtr
-      const logPrice = facts[LOG_PRICE]!
+      categoryCtr = named > 0 ? sum / named : unseenCtr
+      const logPrice = numbers[from + LOG_PRICE]!
       if (!Number.isNaN(logPrice)) priceToMedian = clamp(logPrice - median, PRICE_LIMIT)
     } else {
       const history = historyOf(candidate.listingId, stats)
@@ -265,7 +271,7 @@ class CategoriesOfSlate {
       const name = listing.categories[index]!
       found = {
         ctr: categoryCtrOf(name, this.stats),
-        queryMatch: shareIn(this.context.queryTerms, categoryTerms(name), 0),
+        queryMatch: shareIn(this.context.queryTerms, categoryTerms(name)),
         requested: this.context.categories.includes(name),
       }
       this.known.set(hash, found)
@@ -302,19 +308,32 @@ function categoryTerms(category: string): readonly number[] {
   return terms
 }
 
-/** The share of the query's terms that are among `terms` from the given index on. */
-function shareIn(queryTerms: readonly number[], terms: readonly number[], from: number): number {
+/** The share of the query's terms that are in the title. */
+function titleMatchOf(queryTerms: readonly number[], facts: FactPage, at: number): number {
   if (queryTerms.length === 0) return 0
+  const { words } = facts
+  const from = firstTermIn(facts, at)
+  const to = from + termsIn(facts, at)
   let matched = 0
   for (let index = 0; index < queryTerms.length; index++) {
-    if (holds(terms, queryTerms[index]!, from)) matched++
+    if (holds(words, queryTerms[index]!, from, to)) matched++
   }
   return matched / queryTerms.length
 }
 
-/** Titles and names are short: walking through a few numbers is quicker than any table. */
-function holds(terms: readonly number[], term: number, from: number): boolean {
-  for (let index = from; index < terms.length; index++) if (terms[index] === term) return true
+/** The share of the query's terms that are among `terms`. */
+function shareIn(queryTerms: readonly number[], terms: readonly number[]): number {
+  if (queryTerms.length === 0) return 0
+  let matched = 0
+  for (let index = 0; index < queryTerms.length; index++) {
+    if (terms.includes(queryTerms[index]!)) matched++
+  }
+  return matched / queryTerms.length
+}
+
+/** Titles are short: walking through a few numbers is quicker than any table. */
+function holds(words: Int32Array, term: number, from: number, to: number): boolean {
+  for (let index = from; index < to; index++) if (words[index] === term) return true
   return false
 }
 
@@ -328,7 +347,7 @@ function medianLogPrice(candidates: readonly SlateCandidate[], stats: StatsView)
   for (let index = 0; index < candidates.length; index++) {
     const { listing } = candidates[index]!
     if (!listing) continue
-    const logPrice = factsOf(listing, stats)[LOG_PRICE]!
+    const logPrice = updateFacts(listing, stats).numbers[listing.factsAt + LOG_PRICE]!
     if (!Number.isNaN(logPrice)) logPrices[count++] = logPrice
   }
   if (count === 0) return 0
@@ -395,7 +414,7 @@ const clamp = (value: number, limit: number): number => Math.min(Math.max(value,
 
 function isInCategories(term: number, categories: readonly string[]): boolean {
   for (let index = 0; index < categories.length; index++) {
-    if (holds(categoryTerms(categories[index]!), term, 0)) return true
+    if (categoryTerms(categories[index]!).includes(term)) return true
   }
   return false
 }
@@ -411,11 +430,12 @@ export function relevance(context: SlateContext, listing: RankedListing): number
   if (queryTerms.length === 0) return 1
   const { categories } = listing
   const facts = unchangingFacts(listing)
-  const firstTerm = FIRST_CATEGORY + facts[CATEGORIES]!
+  const from = firstTermIn(facts, listing.factsAt)
+  const to = from + termsIn(facts, listing.factsAt)
   let matched = 0
   for (let index = 0; index < queryTerms.length; index++) {
     const term = queryTerms[index]!
-    if (holds(facts, term, firstTerm) || isInCategories(term, categories)) matched++
+    if (holds(facts.words, term, from, to) || isInCategories(term, categories)) matched++
   }
   return LEAST_RELEVANCE + (1 - LEAST_RELEVANCE) * (matched / queryTerms.length)
 }

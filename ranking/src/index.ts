@@ -1,5 +1,13 @@
 export * from './features.js'
-export { listingFacts, PRIOR_WEIGHT, smoothedRate } from './listing-facts.js'
+export {
+  FACT_ROW,
+  type FactPage,
+  factPage,
+  forgetFacts,
+  layDownFacts,
+  PRIOR_WEIGHT,
+  smoothedRate,
+} from './listing-facts.js'
 export * from './model-metadata.js'
 export * from './predictor.js'
 export * from './predictor-host.js'

@@ -2,13 +2,20 @@ import { termHash, termHashesOf } from './text.js'
 import type { RankedListing, RateCounts, StatsView } from './types.js'
 
 /**
- * What ranking keeps of a listing, in one array of numbers: a slate reads a hundred and fifty of them, and what it costs is less the
- * arithmetic than the waiting for memory that lies in many places.
+ * What ranking keeps of listings, as rows side by side outside the heap of JavaScript: a slate reads a hundred and fifty of them, and what
+ * it costs is less the arithmetic than the waiting for memory that lies in many places.
  *
- * By index: GENERATION of the view of history that CTR, CVR and EVIDENCE are worked out from; LOG_PRICE (NaN without a price);
- * the number of CATEGORIES; then, from FIRST_CATEGORY on, a hash of each category's name and, after the last, a hash of each title term.
+ * A row is FACT_ROW places of `numbers`. By place: GENERATION of the view of history that CTR, CVR and EVIDENCE are worked out from;
+ * LOG_PRICE (NaN without a price); COUNTS, which are two words: how many categories and how many title terms; from FIRST_CATEGORY on, a
+ * hash of each category's name; then, as words, a hash of each title term. A row that this does not fit into has a page of its own.
  */
-export type ListingFacts = number[]
+export interface FactPage {
+  readonly numbers: Float64Array
+  /** The same memory. */
+  readonly words: Int32Array
+}
+
+export const FACT_ROW = 16
 
 export const GENERATION = 0
 /** Log-odds of the smoothed click rate. */
@@ -18,27 +25,45 @@ export const CVR = 2
 /** ln(1 + impressions). */
 export const EVIDENCE = 3
 export const LOG_PRICE = 4
-export const CATEGORIES = 5
+const COUNTS = 5
 export const FIRST_CATEGORY = 6
+
+/** A page for so many rows; the row of each begins at a multiple of FACT_ROW. */
+export const factPage = (rows: number): FactPage => pageOf(rows * FACT_ROW)
+
+function pageOf(places: number): FactPage {
+  const numbers = new Float64Array(places)
+  return { numbers, words: new Int32Array(numbers.buffer) }
+}
 
 /** The generation of what was worked out from nothing yet, or from a view that goes on changing. */
 const NEVER = -0.5
 
-/** The listing's facts under this view of history. */
-export function factsOf(listing: RankedListing, stats: StatsView): ListingFacts {
-  const facts = listing.facts ?? gather(listing)
-  if (facts[GENERATION] !== stats.generation) {
+/** Brings the listing's facts up to this view of history. */
+export function updateFacts(listing: RankedListing, stats: StatsView): FactPage {
+  const facts = unchangingFacts(listing)
+  const { numbers } = facts
+  const at = listing.factsAt
+  if (numbers[at + GENERATION] !== stats.generation) {
     const history = historyOf(listing.id, stats)
-    facts[GENERATION] = stats.generation ?? NEVER
-    facts[CTR] = history.ctr
-    facts[CVR] = history.cvr
-    facts[EVIDENCE] = history.evidence
+    numbers[at + GENERATION] = stats.generation ?? NEVER
+    numbers[at + CTR] = history.ctr
+    numbers[at + CVR] = history.cvr
+    numbers[at + EVIDENCE] = history.evidence
   }
   return facts
 }
 
-/** What is true of the listing whatever happened to it. */
-export const unchangingFacts = (listing: RankedListing): ListingFacts => listing.facts ?? gather(listing)
+/** What is true of the listing whatever happened to it; its row begins at `factsAt`. */
+export const unchangingFacts = (listing: RankedListing): FactPage =>
+  listing.facts ?? layDownFacts(listing, termHashesOf(listing.title))
+
+export const categoriesIn = (facts: FactPage, at: number): number => facts.words[2 * (at + COUNTS)]!
+
+/** Where the words of the title terms begin, and how many there are: as one walks them. */
+export const firstTermIn = (facts: FactPage, at: number): number =>
+  2 * (at + FIRST_CATEGORY + categoriesIn(facts, at))
+export const termsIn = (facts: FactPage, at: number): number => facts.words[2 * (at + COUNTS) + 1]!
 
 /** The numbers that depend on nothing but what happened to a listing before. */
 export function historyOf(listingId: string, stats: StatsView) {
@@ -63,25 +88,38 @@ export function smoothedRate(prior: number, successes: number, trials: number): 
 
 export const logOdds = (rate: number): number => Math.log(rate / (1 - rate))
 
-const gather = (listing: RankedListing): ListingFacts => {
-  const facts = listingFacts(listing.price, listing.categories, termHashesOf(listing.title))
+/**
+ * Fills the listing's row. `titleTerms`: hashes of the terms of its title (`termHashesOf`); `shared`, `sharedAt`: a page and where
+ * in it is room for this listing alone, until `forgetFacts`.
+ */
+export function layDownFacts(
+  listing: RankedListing,
+  titleTerms: readonly number[],
+  shared?: FactPage,
+  sharedAt = 0,
+): FactPage {
+  const { price, categories } = listing
+  const places = FIRST_CATEGORY + categories.length + Math.ceil(titleTerms.length / 2)
+  const facts = shared && places <= FACT_ROW ? shared : pageOf(places)
+  const at = facts === shared ? sharedAt : 0
+  const { numbers, words } = facts
+  const isPrice = price > 0 && price < Number.POSITIVE_INFINITY
+  numbers[at + GENERATION] = NEVER
+  numbers[at + LOG_PRICE] = isPrice ? Math.log(price) : Number.NaN
+  words[2 * (at + COUNTS)] = categories.length
+  words[2 * (at + COUNTS) + 1] = titleTerms.length
+  for (let index = 0; index < categories.length; index++) {
+    numbers[at + FIRST_CATEGORY + index] = categoryHash(categories[index]!)
+  }
+  words.set(titleTerms, firstTermIn(facts, at))
   listing.facts = facts
+  listing.factsAt = at
   return facts
 }
 
-/** The facts of a listing that no slate has met; `titleTerms`: hashes of the terms of its title (`termHashesOf`). */
-export function listingFacts(
-  price: number,
-  categories: readonly string[],
-  titleTerms: readonly number[],
-): ListingFacts {
-  const isPrice = price > 0 && price < Number.POSITIVE_INFINITY
-  // The fractions make it an array of plain doubles from the start.
-  const facts = [NEVER, 0.5, 0.5, 0.5, isPrice ? Math.log(price) : Number.NaN, categories.length]
-  for (const category of categories) facts.push(categoryHash(category))
-  for (const term of titleTerms) facts.push(term)
-  // Without the room for more that a growing array has: fewer lines of memory to wait for.
-  return facts.slice()
+/** The room that the listing's row had is needed for another: asked for again, its facts get a page of their own. */
+export function forgetFacts(listing: RankedListing): void {
+  listing.facts = undefined
 }
 
 /** 53 bits, so that no two names of a catalog meet. */

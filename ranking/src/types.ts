@@ -1,4 +1,4 @@
-import type { ListingFacts } from './listing-facts.js'
+import type { FactPage } from './listing-facts.js'
 
 /**
  * The one definition of features that serving and training share. Rows are float32; a slate is the list of candidates
@@ -13,7 +13,8 @@ export interface RankedListing {
   /** Currency units as a float; only ratios within a slate are used. */
   readonly price: number
   /** What ranking has worked out about the listing, once a slate has met it. Ranking's own. */
-  facts: ListingFacts | undefined
+  facts: FactPage | undefined
+  factsAt: number
 }
 
 export interface SlateCandidate {

@@ -1,10 +1,11 @@
 import { type ListingState, listingState, microsToFloat, printListing } from '@endcap/contracts'
-import { listingFacts, type RankedListing, termHashesOf } from '@endcap/ranking'
+import { type RankedListing, termHashesOf } from '@endcap/ranking'
 import type { Point } from '../domain/geo.js'
 import type { Merchants } from './merchants.js'
 import type { ByteReader } from './packed/byte-reader.js'
 import type { ByteWriter } from './packed/byte-writer.js'
 import type { Interned } from './packed/interned.js'
+import type { Identified } from './packed/recent-by-id.js'
 import { restOf } from './rest.js'
 
 /** What listings name by number. */
@@ -32,20 +33,21 @@ export function writeListing(
     .whole(state.version)
     .flag(state.location !== null)
   if (state.location) writer.double(state.location.lat).double(state.location.lng)
+  const rest = restOf(state, FIELDS)
+  writer.text(rest ? JSON.stringify(rest) : '')
   const terms = termHashesOf(state.title)
   writer.natural(terms.length)
   for (const term of terms) writer.word(term)
-  const rest = restOf(state, FIELDS)
-  return writer.text(rest ? JSON.stringify(rest) : '')
+  return writer
 }
+
+/** The hashes of the terms of its title, which come with the record since finding them takes longer than all else: after the listing. */
+export const titleTermsIn = (reader: ByteReader): number[] => reader.list(() => reader.word())
 
 const FIELDS: ReadonlySet<string> = new Set(Object.keys(listingState.shape))
 
-/**
- * A listing as serving needs it, made from its record when a request or an ad first asks for it. The terms
- * of its title come with the record, since finding them takes longer than all else.
- */
-export class IndexedListing implements RankedListing {
+/** A listing as serving needs it, made from its record when a request or an ad first asks for it. */
+export class IndexedListing implements RankedListing, Identified {
   readonly sequence: number
   readonly merchantId: string
   readonly title: string
@@ -59,7 +61,10 @@ export class IndexedListing implements RankedListing {
   readonly version: number
   /** Fields that this version does not know, as JSON; '' without any. */
   private readonly rest: string
-  facts: RankedListing['facts']
+  facts: RankedListing['facts'] = undefined
+  factsAt = 0
+  place = -1
+  usedIn = -1
   /** The feed has brought a newer state: ask for the listing anew. */
   isOutdated = false
   /** The last slate that it is in, and its row there. */
@@ -83,11 +88,6 @@ export class IndexedListing implements RankedListing {
     this.active = reader.flag()
     this.version = reader.whole()
     this.location = reader.flag() ? { lat: reader.double(), lng: reader.double() } : undefined
-    this.facts = listingFacts(
-      this.price,
-      this.categories,
-      reader.list(() => reader.word()),
-    )
     this.rest = reader.text()
   }
 

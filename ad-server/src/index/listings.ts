@@ -1,16 +1,22 @@
 import type { ChangeData, ListingState } from '@endcap/contracts'
-import { IndexedListing, type ListingShelves, writeListing } from './indexed-listing.js'
+import { FACT_ROW, type FactPage, factPage, forgetFacts, layDownFacts } from '@endcap/ranking'
+import { IndexedListing, type ListingShelves, titleTermsIn, writeListing } from './indexed-listing.js'
 import { ByteReader } from './packed/byte-reader.js'
 import { ByteWriter } from './packed/byte-writer.js'
 import { Names } from './packed/names.js'
-import { Recent } from './packed/recent.js'
+import { RecentById } from './packed/recent-by-id.js'
 import { Records } from './packed/records.js'
+
+/** Rows of a page of facts. */
+const FACT_ROWS = 512
 
 /** All listings that ads or changes name: kept as bytes, made into objects when they are asked for. */
 export class Listings {
   private readonly ids = new Names()
   private readonly records = new Records()
-  private readonly ready: Recent<string, IndexedListing>
+  private readonly ready: RecentById<IndexedListing>
+  /** By place in `ready`: what ranking keeps of the listing there. */
+  private readonly factPages: FactPage[] = []
   private readonly reader = new ByteReader()
   private readonly writer = new ByteWriter()
   private count = 0
@@ -19,7 +25,7 @@ export class Listings {
     private readonly shelves: ListingShelves,
     ready: number,
   ) {
-    this.ready = new Recent(ready)
+    this.ready = new RecentById<IndexedListing>(ready, forgetFacts)
   }
 
   /** While it stays the same, what `get` gave since is still what it gives, unless it says that it is outdated. */
@@ -47,7 +53,12 @@ export class Listings {
     if (found) return found
     const number = this.ids.numberOf(id)
     if (number === undefined || !this.records.has(number)) return undefined
-    return this.ready.add(id, this.made(number, id))
+    const listing = this.ready.add(this.made(number, id))
+    const { place } = listing
+    while (this.factPages.length <= place / FACT_ROWS) this.factPages.push(factPage(FACT_ROWS))
+    const page = this.factPages[Math.floor(place / FACT_ROWS)]!
+    layDownFacts(listing, titleTermsIn(this.reader), page, (place % FACT_ROWS) * FACT_ROW)
+    return listing
   }
 
   sequenceOf(number: number): number | undefined {
@@ -72,6 +83,7 @@ export class Listings {
     }
   }
 
+  /** Leaves `reader` where the listing's title terms begin. */
   private made(number: number, id: string): IndexedListing {
     return new IndexedListing(id, this.records.read(number, this.reader), this.shelves)
   }

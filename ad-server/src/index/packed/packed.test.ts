@@ -5,7 +5,7 @@ import { ByteWriter } from './byte-writer.js'
 import { Column } from './column.js'
 import { HashChains, NONE } from './hash-chains.js'
 import { Names } from './names.js'
-import { Recent } from './recent.js'
+import { type Identified, RecentById } from './recent-by-id.js'
 import { RecentByNumber } from './recent-by-number.js'
 import { Records } from './records.js'
 
@@ -180,18 +180,30 @@ describe('records', () => {
 
 describe('what was used recently', () => {
   it('is not lost before a generation of others was added, and no more than two generations are kept', () => {
-    const recent = new Recent<number, { readonly key: number }>(10)
+    const places = new Set<number>()
+    const recent = new RecentById<Identified>(10, ({ place }) => expect(places.delete(place)).toBe(true))
     let next = 100
-    const added = (key: number) => recent.add(key, { key })
+    const added = (nth: number) => {
+      const object = recent.add({ id: `id-${nth}`, place: -1, usedIn: -1 })
+      // A place is one object's alone.
+      expect(places.has(object.place)).toBe(false)
+      places.add(object.place)
+      return object
+    }
     const steady = added(1)
     for (let round = 0; round < 50; round++) {
-      for (let nth = 0; nth < 9; nth++) added(next++)
-      expect(recent.get(1)).toBe(steady)
+      for (let nth = 0; nth < 9; nth++) expect(recent.get(added(next++).id)).toBeDefined()
+      expect(recent.get('id-1')).toBe(steady)
+      expect(recent.get('id-1')).toBe(steady)
+      expect(Math.max(...places)).toBeLessThan(20)
     }
-    const kept = Array.from({ length: next }, (_, key) => recent.get(key)).filter((found) => found)
+    const kept = Array.from({ length: next }, (_, nth) => recent.get(`id-${nth}`)).filter((found) => found)
     expect(kept.length).toBeLessThanOrEqual(20)
-    recent.delete(1)
-    expect(recent.get(1)).toBeUndefined()
+    recent.delete('id-1')
+    expect(recent.get('id-1')).toBeUndefined()
+    const again = added(1)
+    for (let nth = 0; nth < 9; nth++) added(next++)
+    expect(recent.get('id-1')).toBe(again)
   })
 
   it('is kept likewise by number, the last object of each', () => {
@@ -205,6 +217,7 @@ describe('what was used recently', () => {
       if (round === 30) added(1)
       const steady = recent.get(1)
       for (let nth = 0; nth < 9; nth++) expect(recent.get(added(next++).number)?.number).toBe(next - 1)
+      expect(recent.get(1)).toBe(steady)
       expect(recent.get(1)).toBe(steady)
     }
     expect(recent.get(0)).toBeUndefined()

@@ -37,6 +37,7 @@ export class RecentByNumber<T extends Numbered> {
   }
 
   private use(object: T): void {
+    object.usedIn = this.turn
     if (this.young.length >= this.generation) this.begin()
     object.usedIn = this.turn
     this.young.push(object)
