@@ -83,10 +83,13 @@ export function qualityOf(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>
  * Quality to the power s as an integer of 1e-15: from here on the auction computes in integers only, so ranks and prices
  * do not depend on the order of float operations. At least 1, so that a price can be divided by it.
  */
-export function weightOf(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): bigint {
+export const weightOf = (bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): bigint =>
+  BigInt(weightUnits(bidder, squashing))
+
+function weightUnits(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): number {
   const quality = qualityOf(bidder)
   const weight = squashing === 1 ? quality : quality ** squashing
-  return BigInt(Math.max(1, Math.round(weight * WEIGHT_SCALE)))
+  return Math.max(1, Math.round(weight * WEIGHT_SCALE))
 }
 
 /** A weight as the number that it stands for, for explanations; never computed with. */
@@ -141,16 +144,14 @@ export function runAuction<B extends Bidder>(
   rules: AuctionRules,
 ): AuctionResult<B> {
   const belowReserve: Ranked<B>[] = []
-  const ranking: Ranked<B>[] = []
+  const ranking: Scored<B>[] = []
   for (const bidder of bidders) {
-    const weight = weightOf(bidder, rules.squashing)
-    const unit = bidder.pricing === 'cpc' ? weight * PER_THOUSAND : weight
-    const ranked: Ranked<B> = { bidder, weight, score: bidder.bidMicros * unit, draw: undefined }
+    const ranked = new Scored(bidder, rules.squashing)
     if (bidder.bidMicros <= 0n || bidder.bidMicros < reserveOf(bidder, rules)) {
       belowReserve.push(ranked)
     } else ranking.push(ranked)
   }
-  ranking.sort((a, b) => (a.score > b.score ? -1 : a.score < b.score ? 1 : compareTied(auctionId, a, b)))
+  ranking.sort((a, b) => byScore(a, b) || compareTied(auctionId, a, b))
 
   const winners: Winner<B>[] = []
   const slotsByMerchant = new Map<string, number>()
@@ -204,6 +205,43 @@ export function runAuction<B extends Bidder>(
   }
   for (const ranked of belowReserve) losers.push({ ranked, reason: 'below_reserve', role: 'none' })
   return { winners, losers }
+}
+
+/** A bidder with its score, worked out exactly once somebody needs it: most are told apart by a float of it, and lose. */
+class Scored<B extends Bidder> implements Ranked<B> {
+  draw: number | undefined = undefined
+  /** The score within a relative error of 2^-50. */
+  readonly estimate: number
+  private readonly units: number
+  private exact: bigint | undefined = undefined
+
+  constructor(
+    readonly bidder: B,
+    squashing: number,
+  ) {
+    this.units = weightUnits(bidder, squashing)
+    const weight = bidder.pricing === 'cpc' ? this.units * Number(PER_THOUSAND) : this.units
+    this.estimate = Number(bidder.bidMicros) * weight
+  }
+
+  get weight(): bigint {
+    return BigInt(this.units)
+  }
+
+  get score(): bigint {
+    this.exact ??= this.bidder.bidMicros * scaledWeight(this)
+    return this.exact
+  }
+}
+
+/** Far above the error of an estimate, far below what two scores usually differ by. */
+const SURELY_MORE = 1 + 1e-12
+
+/** Best score first; 0 for equal ones. */
+function byScore(a: Scored<Bidder>, b: Scored<Bidder>): number {
+  if (a.estimate > b.estimate * SURELY_MORE) return -1
+  if (b.estimate > a.estimate * SURELY_MORE) return 1
+  return a.score > b.score ? -1 : a.score < b.score ? 1 : 0
 }
 
 function compareTied(auctionId: string, a: Ranked<Bidder>, b: Ranked<Bidder>): number {

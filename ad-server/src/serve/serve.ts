@@ -360,7 +360,7 @@ export function createServe(deps: ServeDeps): Serve {
         .slice(0, shownWinners)
         .map(({ ranked }) => ranked.bidder.row)
         .filter((row) => row < slate.organicRows)
-      const organic = taken.length === 0 ? order : order.filter((row) => !taken.includes(row))
+      const organic = firstOf(order, ask.totalSlots, taken)
       const page = layOutPage({
         total: ask.totalSlots,
         sponsored: ask.forSale,
@@ -449,6 +449,15 @@ export function createServe(deps: ServeDeps): Serve {
   }
 
   return { rank, auction }
+}
+
+/** The first rows of the order, at most so many, without those that are taken. */
+function firstOf(order: Uint16Array, most: number, taken: readonly number[]): number[] {
+  const rows: number[] = []
+  for (let at = 0; at < order.length && rows.length < most; at++) {
+    if (!taken.includes(order[at]!)) rows.push(order[at]!)
+  }
+  return rows
 }
 
 function unsealed(

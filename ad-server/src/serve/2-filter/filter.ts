@@ -134,11 +134,10 @@ export function spentOf(remaining: Remaining): DropReason | undefined {
 }
 
 /** What the tightest limit leaves; undefined without any. */
-export const tightestOf = (remaining: Remaining): Micros | undefined =>
-  [remaining.monthMicros, remaining.weekMicros, remaining.dayMicros, remaining.walletMicros].reduce(
-    least,
-    remaining.totalMicros,
-  )
+export const tightestOf = (remaining: Remaining): Micros | undefined => {
+  const { totalMicros, monthMicros, weekMicros, dayMicros, walletMicros } = remaining
+  return least(least(least(least(totalMicros, monthMicros), weekMicros), dayMicros), walletMicros)
+}
 
 const least = (a: Micros | undefined, b: Micros | undefined): Micros | undefined =>
   a === undefined ? b : b === undefined || a < b ? a : b
