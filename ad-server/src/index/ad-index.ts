@@ -163,6 +163,10 @@ export class AdIndex {
     return this.listings.get(id)
   }
 
+  listingsOf(ids: readonly string[]): (IndexedListing | undefined)[] {
+    return this.listings.getAll(ids)
+  }
+
   campaign(id: string): IndexedCampaign | undefined {
     const number = this.campaignList.numberOf(id)
     return number === undefined ? undefined : this.campaignList.at(number)

@@ -61,6 +61,13 @@ export class Listings {
     return listing
   }
 
+  /** What `get` gives for each id. */
+  getAll(ids: readonly string[]): (IndexedListing | undefined)[] {
+    const found = this.ready.getAll(ids)
+    for (let nth = 0; nth < ids.length; nth++) found[nth] ??= this.get(ids[nth]!)
+    return found
+  }
+
   sequenceOf(number: number): number | undefined {
     return this.records.has(number) ? this.records.read(number, this.reader).natural() : undefined
   }

@@ -10,6 +10,9 @@ export interface Identified {
   usedIn: number
 }
 
+// Finding is synchronous, so that no two lists of ids can use it at once.
+let scratch = new Int32Array(256)
+
 /**
  * Keeps the objects that were used most recently, by their ids: at most twice `generation`, and one that was just used is not lost before
  * `generation` others were used.
@@ -42,6 +45,27 @@ export class RecentById<T extends Identified> {
       return object
     }
     return undefined
+  }
+
+  /** What `get` gives for each id. Step by step for all, so that the processor waits for the memory of many of them at once. */
+  getAll(ids: readonly string[]): (T | undefined)[] {
+    const { chains, objects } = this
+    const count = ids.length
+    if (scratch.length < count) scratch = new Int32Array(count * 2)
+    for (let nth = 0; nth < count; nth++) scratch[nth] = textHash(ids[nth]!)
+    for (let nth = 0; nth < count; nth++) scratch[nth] = chains.first(scratch[nth]!)
+    const found: (T | undefined)[] = []
+    for (let nth = 0; nth < count; nth++) {
+      const place = scratch[nth]!
+      found.push(place === NONE ? undefined : objects[place])
+    }
+    for (let nth = 0; nth < count; nth++) {
+      const object = found[nth]
+      if (!object) continue
+      if (object.id !== ids[nth]) found[nth] = this.get(ids[nth]!)
+      else if (object.usedIn !== this.generations) this.use(object)
+    }
+    return found
   }
 
   /** Keeps an object of an id that none is kept of. */

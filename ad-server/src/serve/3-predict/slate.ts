@@ -31,8 +31,10 @@ export function slateOf(
   making++
   const rows: SlateRow[] = []
   let strangers: Set<string> | undefined
-  for (const { listingId, score } of organic) {
-    const listing = index.listing(listingId)
+  const known = index.listingsOf(organic.map(({ listingId }) => listingId))
+  for (let nth = 0; nth < organic.length; nth++) {
+    const { listingId, score } = organic[nth]!
+    const listing = known[nth]
     if (listing) {
       if (listing.slate === making) continue
       listing.slate = making
