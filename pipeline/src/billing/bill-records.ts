@@ -38,7 +38,7 @@ import {
   writeCounters,
   writeSlots,
 } from './store/billing-store.js'
-import { addWaitingClicks, removeWaitingClicks, waitingClicks } from './store/waiting-clicks.js'
+import { addWaitingClicks, removeWaitingClicks, waitingClicks, waitingIds } from './store/waiting-clicks.js'
 import { verdictsEventsOf } from './verdicts-event.js'
 
 /** The name under which billing keeps its offsets. */
@@ -192,7 +192,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
       })
       if (interactions.length === 0) return NOTHING
       const waiting = await waitingClicks(tx, partition, interactions, watermarkMs)
-      const state = { ...(await loadState(tx, interactions, waiting, now)), watermarkMs: startMs, waiting }
+      const state = { ...(await loadState(tx, interactions, waiting, now)), watermarkMs: startMs }
       const decided = decideCharges(state, interactions)
       await writeDecision(tx, partition, decided, now)
       // Before the commit: kept twice after a crash, which their origin shows, but never lost.
@@ -252,7 +252,10 @@ async function loadState(
   interactions: readonly BillableInteraction[],
   waiting: BillingState['waiting'],
   now: Date,
-): Promise<Omit<BillingState, 'watermarkMs' | 'waiting'>> {
+): Promise<Omit<BillingState, 'watermarkMs'>> {
+  const idOf = ({ interactionId }: BillableInteraction) => interactionId
+  const here = new Set(waiting.map(({ interaction }) => idOf(interaction)))
+  const allWaiting = await waitingIds(tx, interactions.map(idOf))
   const concerned = [...interactions, ...waiting.map(({ interaction }) => interaction)]
   const campaigns = await campaignLimits(tx, [...new Set(concerned.map(({ slot }) => slot.campaignId))], {
     hold: true,
@@ -275,10 +278,9 @@ async function loadState(
     }
   }
   return {
-    judged: await judgedInteractions(
-      tx,
-      interactions.map(({ interactionId }) => interactionId),
-    ),
+    judged: await judgedInteractions(tx, concerned.map(idOf)),
+    waiting,
+    waitingElsewhere: new Set([...allWaiting].filter((id) => !here.has(id))),
     slots: await slotStates(tx, interactions, now),
     campaigns,
     wallets: new Map([...balances].map(([merchantId, { balanceMicros }]) => [merchantId, balanceMicros])),

@@ -435,6 +435,47 @@ describe('billing', () => {
     await expectBooksToAgree()
   })
 
+  it('gives one event id one verdict, whatever it is used for again: other slots, other kinds, other partitions', async () => {
+    await seed([
+      { id: 'c1', merchantId: 'm1' },
+      { id: 'c2', merchantId: 'm1', pricing: 'cpm' },
+    ])
+    const bill = createBillRecords(deps())
+    const pair = (slot: string, parts: Partial<SlotToken> = {}) =>
+      impressionAndClick(slot, parts) as [InteractionEvent, InteractionEvent]
+    const [seenA, clickA] = pair('a')
+    const [seenB, clickB] = pair('b')
+    const [seenC, clickC] = pair('c')
+    const [, clickD] = pair('d')
+    const [seenM, clickM] = pair('m', { campaignId: 'c2', pricing: 'cpm', priceMicros: 5_000_000n })
+    const named = (id: string, event: InteractionEvent) => ({ ...event, id })
+    const offsets = [0, 0]
+    const billed = async (partition: number, ...events: InteractionEvent[]) => {
+      await bill(batchOf(recordsOf(events, offsets[partition]), partition))
+      offsets[partition]! += events.length
+    }
+    // It waits on a, and is the same click on every other slot: of its partition, of another, while it waits and afterwards.
+    await billed(0, named('x', clickA))
+    await billed(0, seenB, named('x', clickB), named('x', clickD))
+    await billed(1, seenC, named('x', clickC))
+    await billed(0, seenA)
+    await billed(1, named('x', clickC))
+    // What was free counts as well, and other kinds are no other events.
+    await billed(0, named(seenB.id, clickB))
+    await billed(0, seenM, named('free', clickM))
+    await billed(1, named('free', clickC))
+    expect(await charges()).toEqual([
+      { id: seenM.id, outcome: 'charged', reason: '', amount: 5_000n },
+      { id: 'x', outcome: 'charged', reason: '', amount: 250_000n },
+    ])
+    // An installation in which an earlier version let one id wait and be charged elsewhere goes on.
+    await billed(0, named('y', clickD))
+    await postgres.query(`update charges set interaction_id = 'y' where interaction_id = 'x'`)
+    await billed(0, pair('d')[0])
+    expect((await charges()).map(({ id }) => id)).toEqual([seenM.id, 'y'])
+    expect((await postgres.query('select 1 from waiting_clicks')).rowCount).toBe(0)
+  })
+
   it('judges a click without an impression once the log has come 15 minutes further', async () => {
     await seed([{ id: 'c1', merchantId: 'm1' }])
     const bill = createBillRecords(deps())

@@ -30,7 +30,7 @@ const UNLIMITED = 10n ** 30n
  * Valid billable interactions by the log beside the charge rows for them, charged or over a limit, hour by hour. Reads the interactions
  * topic through the token check and the rules of validity, without budgets and without what billing has stored, up to billing's offset as
  * it was when the charges were counted, so that it agrees while billing is at work. Where the log's retention has removed its beginning,
- * the log can only lack some. Keeps the slots of one partition in memory (some 150 bytes an impression).
+ * the log can only lack some. Keeps the slots of one partition in memory (some 250 bytes an impression).
  */
 export async function checkBillable(
   { postgres, log, tokenKeys }: RecountDeps,
@@ -70,6 +70,7 @@ export async function checkBillable(
         counters,
         watermarkMs,
         waiting,
+        waitingElsewhere: new Set(),
       }
       const decision = decideCharges(state, interactions)
       for (const { interaction, outcome } of decision.verdicts) {
@@ -78,6 +79,7 @@ export async function checkBillable(
         const hourMs = hourOf(interaction.occurredAtMs)
         inLog.set(hourMs, (inLog.get(hourMs) ?? 0) + 1)
       }
+      for (const { interactionId } of decision.free) judged.add(interactionId)
       for (const [key, slot] of decision.slots) slots.set(key, slot)
       for (const [key, counter] of decision.counters) counters.set(key, counter)
       watermarkMs = decision.watermarkMs

@@ -36,6 +36,7 @@ const stateOf = (parts: Partial<BillingState> = {}): BillingState => ({
   counters: new Map(),
   watermarkMs: 0,
   waiting: [],
+  waitingElsewhere: new Set(),
   ...parts,
 })
 
@@ -215,6 +216,19 @@ describe('clicks before their impression', () => {
     const again = decideCharges(applyDecision(stateOf(), waiting), [sent, seen(), sent])
     expect(outcomes(again)).toEqual([250_000n])
     expect(again.waited).toHaveLength(1)
+  })
+
+  it('are one click with any other event of their id, on whatever slot, also in other batches', () => {
+    const other = { auction: 'other' }
+    const first = decideCharges(stateOf(), [early({ id: 'x' }), seen(other), early({ id: 'x', ...other })])
+    expect([first.verdicts, first.waits.length]).toEqual([[], 1])
+    const elsewhere = stateOf({ waitingElsewhere: new Set(['x']) })
+    expect(decideCharges(elsewhere, [seen(other), early({ id: 'x', ...other })]).verdicts).toEqual([])
+    const judgedMeanwhile = { ...applyDecision(stateOf(), first), judged: new Set(['x']) }
+    const woken = decideCharges(judgedMeanwhile, [seen()])
+    expect([woken.verdicts, woken.waited.length]).toEqual([[], 1])
+    const free = seen({ id: 'free' })
+    expect(decideCharges(stateOf(), [free, early({ id: 'free' })]).verdicts).toEqual([])
   })
 
   it('do not wait for years because one event claims to have arrived years ahead', () => {

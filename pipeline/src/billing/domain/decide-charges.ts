@@ -17,7 +17,8 @@ import { arrivalOf, CLICK_WAIT_MS, isBillable, judgeValidity } from './validity.
 
 /**
  * Decides what each interaction costs, one after another in the order given (the order of the log), each seeing what the
- * ones before it did. Every interaction gets at most one verdict ever: one that is known already, by its event id, changes nothing.
+ * ones before it did. Every interaction gets at most one verdict ever: one whose event id is known already, of whatever kind and slot
+ * it was, changes nothing.
  *
  * Valid ones are charged whole or not at all: what would exceed a budget (total, or the month, week or day of the merchant's in which
  * it happened) or the wallet is `not_charged` with its price kept. Invalid ones are `not_charged` with the reason. Valid ones
@@ -44,20 +45,14 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
   // In the order of the log, which is that of their deadlines too.
   const waiting = new Set<WaitingClick>()
   const waitingAt = new Map<string, WaitingClick[]>()
+  const waitingIds = new Set(state.waitingElsewhere)
   const periodsAt = createPeriodLookup()
   let { watermarkMs } = state
 
   const slotAt = (key: string) => slots.get(key) ?? state.slots.get(key)
 
-  function isKnown(interaction: BillableInteraction, key: string): boolean {
-    const { interactionId } = interaction
-    if (judged.has(interactionId) || state.judged.has(interactionId)) return true
-    if (!interaction.offer) return false
-    return (
-      isSameEvent(interaction, slotAt(key)) ||
-      (waitingAt.get(key)?.some((click) => click.interaction.interactionId === interactionId) ?? false)
-    )
-  }
+  const isJudged = ({ interactionId }: BillableInteraction): boolean =>
+    judged.has(interactionId) || state.judged.has(interactionId)
 
   function judge(interaction: BillableInteraction, key: string, canWait: boolean): void {
     const { slot, offer } = interaction
@@ -87,7 +82,10 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     }
     remember(interaction, key, known)
     if (billable) charge(interaction, key, campaign, cost)
-    else free.push(interaction)
+    else {
+      judged.add(interaction.interactionId)
+      free.push(interaction)
+    }
     if (interaction.type === 'impression') wake(key)
   }
 
@@ -137,26 +135,30 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
 
   function putOff(click: WaitingClick, key: string): void {
     waiting.add(click)
+    waitingIds.add(click.interaction.interactionId)
     const others = waitingAt.get(key)
     if (others) others.push(click)
     else waitingAt.set(key, [click])
   }
 
-  function takeUp(click: WaitingClick): BillableInteraction {
+  /** Its wait is over. Another event of its id may have been judged meanwhile, where another partition's log came first. */
+  function takeUp(click: WaitingClick, key: string): void {
+    const { interaction } = click
     waiting.delete(click)
+    waitingIds.delete(interaction.interactionId)
     if (!waits.delete(click)) waited.push(click)
-    return click.interaction
+    if (!isJudged(interaction)) judge(interaction, key, false)
   }
 
   /** The slot's impression came: those that waited for it are judged now. */
   function wake(key: string): void {
-    for (const click of waitingAt.get(key) ?? []) if (waiting.has(click)) judge(takeUp(click), key, false)
+    for (const click of waitingAt.get(key) ?? []) if (waiting.has(click)) takeUp(click, key)
   }
 
   function endWaits(): void {
     for (const click of waiting) {
       if (click.deadlineMs > watermarkMs) break
-      judge(takeUp(click), slotKey(click.interaction.slot), false)
+      takeUp(click, slotKey(click.interaction.slot))
     }
   }
 
@@ -165,8 +167,8 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
     const { offer } = interaction
     if (offer) watermarkMs = Math.max(watermarkMs, arrivalOf(interaction.receivedAtMs, offer))
     endWaits()
-    const key = slotKey(interaction.slot)
-    if (!isKnown(interaction, key)) judge(interaction, key, true)
+    const isKnown = isJudged(interaction) || waitingIds.has(interaction.interactionId)
+    if (!isKnown) judge(interaction, slotKey(interaction.slot), true)
   }
   return {
     verdicts,
@@ -190,6 +192,7 @@ export function applyDecision(state: BillingState, decision: Decision): BillingS
     judged: new Set([
       ...state.judged,
       ...decision.verdicts.map((verdict) => verdict.interaction.interactionId),
+      ...decision.free.map((interaction) => interaction.interactionId),
     ]),
     slots: new Map([...state.slots, ...decision.slots]),
     campaigns: state.campaigns,
@@ -197,14 +200,11 @@ export function applyDecision(state: BillingState, decision: Decision): BillingS
     counters: new Map([...state.counters, ...decision.counters]),
     watermarkMs: decision.watermarkMs,
     waiting: [...state.waiting.filter((click) => !waited.has(click)), ...decision.waits],
+    waitingElsewhere: state.waitingElsewhere,
   }
 }
 
 const FREE: Cost = { amountMicros: 0n, carry: 0n }
-
-/** The first valid impression or click of a slot, delivered again. It may have left no verdict, being free. */
-const isSameEvent = (interaction: BillableInteraction, slot: SlotState | undefined): boolean =>
-  interaction.interactionId === (interaction.type === 'click' ? slot?.clickId : slot?.impression?.id)
 
 function placementProblem(
   interaction: BillableInteraction,

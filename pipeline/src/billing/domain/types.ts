@@ -81,7 +81,7 @@ export interface WaitingClick {
 
 /** Everything a decision depends on. Maps hold what the interactions at hand may touch. */
 export interface BillingState {
-  /** Interactions that have a verdict already. */
+  /** Ids of interactions that have a verdict already, free ones among them. */
   readonly judged: ReadonlySet<string>
   /** By `slotKey`. */
   readonly slots: ReadonlyMap<string, SlotState>
@@ -94,6 +94,8 @@ export interface BillingState {
   readonly watermarkMs: number
   /** In the order of the log. */
   readonly waiting: readonly WaitingClick[]
+  /** Ids of clicks that wait but are not among `waiting`: of another slot, or another partition. */
+  readonly waitingElsewhere: ReadonlySet<string>
 }
 
 export interface Verdict {

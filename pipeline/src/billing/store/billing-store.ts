@@ -29,7 +29,9 @@ export interface ChargeRow {
 /** Which of these interactions have a verdict. */
 export async function judgedInteractions(q: Queryable, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await q.query<{ id: string }>(
-    'select interaction_id as id from charges where interaction_id = any ($1::text[])',
+    `select interaction_id as id from charges where interaction_id = any ($1::text[])
+     union all select impression_id from seen_impressions where impression_id = any ($1::text[])
+     union all select click_id from seen_impressions where click_id = any ($1::text[])`,
     [textArray(ids)],
   )
   return new Set(rows.map((row) => row.id))

@@ -43,6 +43,15 @@ export async function waitingClicks(
   }))
 }
 
+/** Which of these ids are those of clicks that wait, on whatever slot. */
+export async function waitingIds(q: Queryable, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await q.query<{ id: string }>(
+    'select interaction_id as id from waiting_clicks where interaction_id = any ($1::text[])',
+    [textArray(ids)],
+  )
+  return new Set(rows.map((row) => row.id))
+}
+
 function readInteraction(text: string): BillableInteraction {
   const { offer, ...rest } = JSON.parse(text) as StoredClick
   return { ...rest, offer: { ...offer, priceMicros: BigInt(offer.priceMicros) } }
