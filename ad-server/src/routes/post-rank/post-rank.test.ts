@@ -57,7 +57,7 @@ describe('POST /v1/rank', () => {
         token: {
           auctionId: body.auctionId,
           position: i + 1,
-          expiresAtMs: ads.now + 24 * 3_600_000,
+          expiresAtMs: ads.now + 48 * 3_600_000,
           placement: 'search',
           searchTerm: 'red running shoes',
         },

@@ -5,8 +5,11 @@ import type { AdRequest } from '../ad-request.js'
 import type { Candidate } from '../candidate.js'
 import type { ServedSlot } from './served-slot.js'
 
-/** How long clicks of a slot are taken; billing judges impressions more strictly by itself. */
-export const TOKEN_LIFETIME_MS = 24 * 3_600_000
+/**
+ * How long events of a slot are taken: a day longer than its clicks count, so that those that come late in the day are judged by when they
+ * happened, and those that happen too late are recorded as what they are. Billing decides what counts.
+ */
+export const TOKEN_LIFETIME_MS = 48 * 3_600_000
 
 export interface SealDeps {
   readonly sealer: TokenSealer
