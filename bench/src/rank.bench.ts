@@ -17,7 +17,7 @@ const WARM_UP = quick ? 400 : 5000
 const ROUNDS = quick ? 3 : 72
 const A_ROUND = quick ? 300 : 250
 const TIMED = quick ? 300 : 3000
-const TARGET = '<= 4'
+const TARGET = '<= 2.5'
 /** Latencies are asked of a server that is not always busy. */
 const AT_HALF_LOAD = 2
 
