@@ -52,6 +52,8 @@ export interface BillRecordsDeps {
   readonly ids: IdSource
   /** At most this many records a transaction. Default 4000. */
   readonly maxBatchRecords?: number
+  /** Hears of records that the log had given up before they were billed, as when its retention is shorter than an outage. */
+  readonly onLost?: (lost: { readonly partition: number; readonly from: bigint; readonly to: bigint }) => void
 }
 
 export interface RecordsOfPartition {
@@ -106,9 +108,13 @@ export function createBillRecords(deps: BillRecordsDeps) {
       try {
         if (stored !== undefined && stored < first.offset) {
           // The database is behind the log's reader, as after a restore: what lies between has not been billed.
+          let left = first.offset
           for await (const missed of log.read(topic, partition, stored, first.offset)) {
+            const from = missed[0]?.offset ?? left
+            if (from < left) left = from
             progress = await billAll(batch, missed, progress, billed)
           }
+          if (left > stored) deps.onLost?.({ partition, from: stored, to: left })
         }
         await billAll(batch, due, progress, billed)
         return billed

@@ -305,6 +305,30 @@ describe('billing', () => {
     await expectBooksToAgree()
   })
 
+  it('says what the log no longer held when billing came to it, and goes on', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const records = recordsOf(['a', 'b', 'c', 'd'].flatMap((slot) => impressionAndClick(slot)))
+    const lost: unknown[] = []
+    const from = (first: bigint): EventLog => ({
+      ...log,
+      async *read(_topic, _partition, start, end) {
+        yield records.filter(({ offset }) => offset >= first && offset >= start && offset < end!)
+      },
+    })
+    const billFrom = (first: bigint) =>
+      createBillRecords({ ...deps(), log: from(first), onLost: (range) => void lost.push(range) })
+    await billFrom(0n)(batchOf(records.slice(0, 2)))
+    await billFrom(0n)(batchOf(records.slice(3, 4)))
+    expect(lost).toEqual([])
+    await billFrom(5n)(batchOf(records.slice(6)))
+    expect(lost).toEqual([{ partition: 0, from: 4n, to: 5n }])
+    expect((await charges()).filter(({ outcome }) => outcome === 'charged').map(({ id }) => id)).toEqual([
+      'c-a',
+      'c-b',
+      'c-d',
+    ])
+  })
+
   it('makes 137 charges of 1,000 clicks on a budget that pays for exactly 137', async () => {
     await seed([{ id: 'c1', merchantId: 'm1', budgetTotalMicros: 137n * 250_000n }])
     await append(Array.from({ length: 1000 }, (_, index) => impressionAndClick(`a${index}`)).flat())

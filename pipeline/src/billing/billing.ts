@@ -28,8 +28,14 @@ const BATCHES_AT_ONCE = 4
  */
 export function createBilling(deps: BillingDeps): Component {
   const { log, postgres, logger, registry } = deps
-  const billRecords = createBillRecords(deps)
   const metrics = createBillingMetrics(registry)
+  const billRecords = createBillRecords({
+    ...deps,
+    onLost(range) {
+      metrics.lost.inc(Number(range.to - range.from))
+      logger.error(range, 'the log no longer holds interactions that were not billed')
+    },
+  })
   const troubles = new Map<number, string>()
   let consumer: Consumer | undefined
   let failure: string | undefined
@@ -116,8 +122,13 @@ function createBillingMetrics(registry: Registry) {
     help: 'Duration of one batch, from records to commit',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
   })
+  const lost = counterOf(registry, {
+    name: 'endcap_billing_lost_records_total',
+    help: 'Records that the log had given up before billing read them: money that nobody will be charged',
+  })
   return {
     duration,
+    lost,
     count(billed: Billed) {
       records.inc(billed.records)
       malformed.inc(billed.malformed)
