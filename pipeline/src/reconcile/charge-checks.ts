@@ -1,10 +1,10 @@
-import { formatMoney, type Micros, sumMicros } from '@endcap/contracts'
+import { formatMoney, sumMicros } from '@endcap/contracts'
 import { type ClickHouse, MAX_INSTANT_MS } from '@endcap/platform/clickhouse'
 import type { Queryable } from '@endcap/platform/postgres'
 import { type Check, checkOf, namesOf } from './check.js'
 import { HOUR_MS, printHour } from './hours.js'
 import type { Scope } from './scope.js'
-import { type ChargePeriod, chargeAmounts, chargesByHour, type HourOfCharges } from './store/money-checks.js'
+import { type ChargePeriod, chargeFacts, chargesByHour, type HourOfCharges } from './store/money-checks.js'
 import { byDay, byHour, repeatedCharges, storedCharges, storedChargesByHour } from './store/rollup-checks.js'
 
 /** Hours whose charges are looked at one by one. */
@@ -44,8 +44,8 @@ export async function checkChargesInClickHouse(
 
 const keyOf = ({ hourMs, currency }: HourOfCharges) => `${hourMs} ${currency}`
 
-const printHourOfCharges = ({ verdicts, charged, clawedBack, micros }: HourOfCharges): string =>
-  `${verdicts} verdicts, ${charged} charged, ${clawedBack} given back, ${micros}`
+const printHourOfCharges = ({ verdicts, charged, clawedBack, micros, checksum }: HourOfCharges): string =>
+  `${verdicts} verdicts, ${charged} charged, ${clawedBack} given back, ${micros} (${checksum})`
 
 async function unlikeCharges(
   postgres: Queryable,
@@ -53,13 +53,13 @@ async function unlikeCharges(
   { billedBeforeMs }: Scope,
   hourMs: number,
 ): Promise<readonly string[]> {
-  const charges = await chargeAmounts(postgres, {
+  const charges = await chargeFacts(postgres, {
     sinceMs: hourMs,
     occurredBeforeMs: hourMs + HOUR_MS,
     billedBeforeMs,
   })
   const rows = await clickhouse.query(storedCharges, { hourMs, billedBeforeMs })
-  const stored = new Map<string, Micros>(rows.map(({ id, micros }) => [id, micros]))
+  const stored = new Map(rows.map(({ id, facts }) => [id, facts]))
   return [...new Set([...charges.keys(), ...stored.keys()])]
     .filter((id) => charges.get(id) !== stored.get(id))
     .sort()

@@ -6,6 +6,7 @@ import {
   chargedByCurrency,
   chargesBesideEntries,
   compareCounters,
+  depositsBesideEntries,
   negativeWallets,
   revenueByCurrency,
   unbalancedTransactions,
@@ -17,6 +18,7 @@ export async function checkMoney(q: Queryable): Promise<readonly Check[]> {
     await ledgerSumZero(q),
     await chargesEqualLedger(q),
     await ledgerPerCharge(q),
+    await ledgerPerDeposit(q),
     await budgetsRespected(q),
     await walletsNotNegative(q),
     await walletsEqualEntries(q),
@@ -50,6 +52,11 @@ async function chargesEqualLedger(q: Queryable): Promise<Check> {
 async function ledgerPerCharge(q: Queryable): Promise<Check> {
   const { moved, posted, unlike } = await chargesBesideEntries(q)
   return checkOf('ledger_per_charge', `${moved} charges`, `${posted} charges`, unlike)
+}
+
+async function ledgerPerDeposit(q: Queryable): Promise<Check> {
+  const { moved, posted, unlike } = await depositsBesideEntries(q)
+  return checkOf('ledger_per_deposit', `${moved} deposits`, `${posted} deposits`, unlike)
 }
 
 async function budgetsRespected(q: Queryable): Promise<Check> {

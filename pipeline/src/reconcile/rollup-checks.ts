@@ -30,14 +30,13 @@ interface Compared {
   readonly rollup: readonly PerformanceTotals[]
 }
 
-/** The starts of the hours or days whose totals differ. */
+/** The starts of the hours or days whose totals differ, or those of some campaign. */
 function differing({ raw, rollup }: Compared): number[] {
   const [left, right] = [raw, rollup].map(
-    (rows) => new Map(rows.map((row) => [row.startMs, printTotals([row])])),
+    (rows) => new Map(rows.map((row) => [row.startMs, `${printTotals([row])} ${row.checksum}`])),
   ) as [Map<number, string>, Map<number, string>]
-  const nothing = printTotals([])
   return [...new Set([...left.keys(), ...right.keys()])]
-    .filter((startMs) => (left.get(startMs) ?? nothing) !== (right.get(startMs) ?? nothing))
+    .filter((startMs) => left.get(startMs) !== right.get(startMs))
     .sort((a, b) => a - b)
 }
 

@@ -268,8 +268,50 @@ describe('verify', () => {
       `update charges set amount_micros = amount_micros + 1 where id = '${first}'`,
       `update charges set amount_micros = amount_micros - 1 where id = '${last}'`,
     )
-    expect(failing(found)).toEqual(['ledger_per_charge'])
+    expect(failing(found)).toEqual(['ledger_per_charge', 'charges_in_clickhouse'])
     expect(detailOf(found, 'ledger_per_charge')).toBe(`${first}, ${last}`)
+  })
+
+  it('finds and names a verdict of another reason, in either store', async () => {
+    const id = await idOf(`select min(id) from charges where reason = 'repeat'`)
+    const found = await foundAfter(`update charges set reason = 'bot' where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const stored = await foundAfterStored(
+      `alter table charges_v1 update reason = 'bot' where event_id = '${id}' settings mutations_sync = 1`,
+    )
+    expect(failing(stored)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+  })
+
+  it('finds and names a deposit of another amount, and one that the ledger has twice', async () => {
+    const id = await idOf(`select min(id) from deposits where merchant_id = 'm1'`)
+    const changed = await foundAfter(
+      `update deposits set amount_micros = amount_micros + 7 where id = '${id}'`,
+    )
+    expect(failing(changed)).toEqual(['ledger_per_deposit'])
+    expect(detailOf(changed, 'ledger_per_deposit')).toBe(id)
+    const doubled = await foundAfter(
+      `insert into ledger_entries (transaction_id, idempotency_key, kind, account_id, amount_micros, currency, reference,
+         occurred_at, created_at)
+       select 'ltx_dup', 'dup:' || idempotency_key, kind, account_id, amount_micros, currency, reference, occurred_at, created_at
+       from ledger_entries where reference = '${id}'`,
+      `update ledger_accounts set balance_micros = balance_micros + 5000000 where id = 'wallet:m1'`,
+    )
+    expect(failing(doubled)).toEqual(['ledger_per_deposit'])
+    expect(detailOf(doubled, 'ledger_per_deposit')).toBe(id)
+    const lost = await foundAfter(`delete from deposits where id = '${id}'`)
+    expect(failing(lost)).toEqual(['ledger_per_deposit'])
+    expect(detailOf(lost, 'ledger_per_deposit')).toBe(id)
+  })
+
+  it('finds spend that the rollups count for another merchant', async () => {
+    const move = (merchant: string, micros: number) =>
+      `insert into performance_minute_v1 (minute, merchant_id, campaign_id, spend_micros)
+       values ('2026-03-10 12:00:00', '${merchant}', 'moved', ${micros})`
+    const found = await foundAfterStored(move('m1', -7), move('m2', 7))
+    expect(failing(found)).toEqual(['rollup_equals_raw'])
+    expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z')
   })
 
   it('finds and names a ledger entry of another amount', async () => {

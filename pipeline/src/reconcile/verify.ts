@@ -80,6 +80,7 @@ export const CHECKS: readonly string[] = [
   'ledger_sum_zero',
   'charges_equal_ledger',
   'ledger_per_charge',
+  'ledger_per_deposit',
   'charges_equal_report',
   'charges_in_clickhouse',
   'charges_once_per_interaction',

@@ -49,24 +49,33 @@ export async function deposit(
   merchants: readonly MerchantSeed[],
   now: Date,
 ): Promise<void> {
-  const paying = merchants.filter(({ depositMicros = 0n }) => depositMicros > 0n)
-  await postgres.transaction((tx) =>
-    postLedger(
+  const paying = merchants.flatMap(({ id, currency = 'EUR', depositMicros = 0n }) =>
+    depositMicros > 0n ? [{ deposit: `dep_${process.pid}_${++deposits}`, id, currency, depositMicros }] : [],
+  )
+  await postgres.transaction(async (tx) => {
+    for (const { deposit, id, currency, depositMicros } of paying) {
+      await tx.query(
+        `insert into deposits (id, merchant_id, amount_micros, currency, reference, created_at)
+         values ($1, $2, $3, $4, 'test', $5)`,
+        [deposit, id, depositMicros, currency, now],
+      )
+    }
+    await postLedger(
       tx,
-      paying.map(({ id, currency = 'EUR', depositMicros = 0n }) => ({
-        transactionId: `dep_${process.pid}_${++deposits}`,
+      paying.map(({ deposit, id, currency, depositMicros }) => ({
+        transactionId: `ltx_${deposit}`,
         kind: 'deposit' as const,
         currency,
         occurredAt: now,
-        reference: 'test',
+        reference: deposit,
         entries: [
           { account: { kind: 'wallet' as const, merchantId: id, currency }, amountMicros: depositMicros },
           { account: { kind: 'cash' as const, currency }, amountMicros: -depositMicros },
         ],
       })),
       now,
-    ),
-  )
+    )
+  })
 }
 
 export interface CampaignSeed {

@@ -182,6 +182,8 @@ export interface HourOfCharges {
   readonly clawedBack: number
   /** Less what was given back. */
   readonly micros: Micros
+  /** Over the facts of each row: another merchant, outcome or reason gives another sum. */
+  readonly checksum: string
 }
 
 export interface ChargePeriod {
@@ -193,10 +195,15 @@ export interface ChargePeriod {
   readonly billedBeforeMs: number
 }
 
+/** `facts`: what ClickHouse should hold of the row, as `CHARGE_FACTS` prints it there. */
 const MOVED = `(
-  select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at from charges
+  select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at,
+    concat_ws('|', id, interaction_id, merchant_id, campaign_id, outcome, reason, amount_micros) as facts
+  from charges
   union all
-  select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at from clawed_back_charges) as moved
+  select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at,
+    concat_ws('|', 'claw:' || charge_id, -amount_micros)
+  from clawed_back_charges) as moved
   where occurred_at >= $1 and occurred_at < $2 and created_at < $3`
 const periodParameters = ({ sinceMs, occurredBeforeMs, billedBeforeMs }: ChargePeriod) =>
   [sinceMs, occurredBeforeMs, billedBeforeMs].map((instantMs) => new Date(instantMs))
@@ -210,10 +217,12 @@ export async function chargesByHour(q: Queryable, period: ChargePeriod): Promise
     charged: bigint
     clawedBack: bigint
     micros: string
+    checksum: string
   }>(
     `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, currency,
        count(*) filter (where not clawed_back) as verdicts, count(*) filter (where charged) as charged,
-       count(*) filter (where clawed_back) as "clawedBack", sum(micros)::text as micros
+       count(*) filter (where clawed_back) as "clawedBack", sum(micros)::text as micros,
+       sum(('x' || left(md5(facts), 8))::bit(32)::bigint)::text as checksum
      from ${MOVED} group by hour, currency order by hour, currency`,
     periodParameters(period),
   )
@@ -224,19 +233,49 @@ export async function chargesByHour(q: Queryable, period: ChargePeriod): Promise
     charged: Number(row.charged),
     clawedBack: Number(row.clawedBack),
     micros: sum(row.micros),
+    checksum: row.checksum,
   }))
 }
 
-/** Amount by event id of the charges of one hour. */
-export async function chargeAmounts(
-  q: Queryable,
-  period: ChargePeriod,
-): Promise<ReadonlyMap<string, Micros>> {
-  const { rows } = await q.query<{ id: string; micros: Micros }>(
-    `select id, micros from ${MOVED}`,
+/** Facts by event id of the charges of one hour. */
+export async function chargeFacts(q: Queryable, period: ChargePeriod): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await q.query<{ id: string; facts: string }>(
+    `select id, facts from ${MOVED}`,
     periodParameters(period),
   )
-  return new Map(rows.map(({ id, micros }) => [id, BigInt(micros)]))
+  return new Map(rows.map(({ id, facts }) => [id, facts]))
+}
+
+export interface DepositsBesideEntries {
+  readonly moved: number
+  readonly posted: number
+  /** Deposits, refunds and credits whose entries are missing, doubled, or of another amount or merchant. */
+  readonly unlike: readonly string[]
+}
+
+/** Each deposit, refund and goodwill credit beside its two ledger entries. */
+export async function depositsBesideEntries(q: Queryable): Promise<DepositsBesideEntries> {
+  const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
+    `with moved as (
+       select 'deposit' as kind, 'cash:' as source, id, merchant_id, currency, amount_micros from deposits
+       union all select 'refund', 'cash:', id, merchant_id, currency, -amount_micros from refunds
+       union all select 'credit', 'marketing:', id, merchant_id, currency, amount_micros from credits),
+     expected as (
+       select kind, id, 'wallet:' || merchant_id as account, amount_micros as micros from moved
+       union all select kind, id, source || currency, -amount_micros from moved),
+     posted as (
+       select kind, reference as id, account_id as account, sum(amount_micros) as micros
+       from ledger_entries where kind in ('deposit', 'refund', 'credit') group by 1, 2, 3),
+     unlike as (
+       select coalesce(e.id, p.id) as id
+       from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
+       where e.micros is distinct from p.micros)
+     select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
+       (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
+    [MOST_WRONG],
+  )
+  const { moved, posted, unlike } = rows[0]!
+  return { moved: Number(moved), posted: Number(posted), unlike: unlike ?? [] }
 }
 
 export interface BillingProgress {

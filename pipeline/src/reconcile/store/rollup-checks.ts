@@ -11,11 +11,24 @@ const totalsRow = z.object({
   invalidImpressions: countCell,
   invalidClicks: countCell,
   spendMicros: int64Cell,
+  /** Over the totals of each campaign: what is counted for another one gives another sum. */
+  checksum: countCell,
 })
 export type PerformanceTotals = z.output<typeof totalsRow>
 
 const INVALID = `(outcome = 'clawed_back' or outcome = 'not_charged' and not startsWith(reason, 'over_'))`
 const RAW_PERIOD = `occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and occurred_at < {beforeMs:DateTime64(3, 'UTC')}`
+
+/** Sums up, period by period, what a query in brackets says of each campaign in it. */
+const totalsOf = (campaigns: string): string =>
+  `select toUnixTimestamp(start) as startMs, sum(i) as impressions, sum(v) as viewableImpressions, sum(c) as clicks,
+    sum(ii) as invalidImpressions, sum(ic) as invalidClicks, sum(spend) as spendMicros,
+    sum(cityHash64(merchant_id, campaign_id, i, v, c, ii, ic, spend) % 1000000007) as checksum
+  from (select start, merchant_id, campaign_id, sum(impressions) as i, sum(viewable_impressions) as v, sum(clicks) as c,
+      sum(invalid_impressions) as ii, sum(invalid_clicks) as ic, sum(spend_micros) as spend
+    from ${campaigns} group by start, merchant_id, campaign_id
+    having i + v + c + ii + ic > 0 or spend != 0)
+  group by start order by start`
 
 /** What a rollup should hold, counted from the raw rows. */
 const rawTotals = (name: string, start: string) =>
@@ -23,18 +36,17 @@ const rawTotals = (name: string, start: string) =>
     name: `reconcile.raw_by_${name}`,
     params: period,
     row: totalsRow,
-    sql: `select toUnixTimestamp(start) as startMs, sum(impressions) as impressions, sum(viewable) as viewableImpressions,
-      sum(clicks) as clicks, sum(invalid_impressions) as invalidImpressions, sum(invalid_clicks) as invalidClicks,
-      sum(spend) as spendMicros
-    from (
-      select ${start} as start, countIf(type = 'impression') as impressions, countIf(type = 'viewable') as viewable,
-        countIf(type = 'click') as clicks, 0 as invalid_impressions, 0 as invalid_clicks, toInt64(0) as spend
-      from interactions_v1 where ${RAW_PERIOD} group by start
+    sql: totalsOf(`(
+      select ${start} as start, toString(merchant_id) as merchant_id, toString(campaign_id) as campaign_id,
+        countIf(type = 'impression') as impressions, countIf(type = 'viewable') as viewable_impressions,
+        countIf(type = 'click') as clicks, 0 as invalid_impressions, 0 as invalid_clicks, toInt64(0) as spend_micros
+      from interactions_v1 where ${RAW_PERIOD} group by start, merchant_id, campaign_id
       union all
-      select ${start} as start, 0, 0, 0, countIf(interaction_type = 'impression' and ${INVALID}),
+      select ${start} as start, toString(merchant_id) as merchant_id, toString(campaign_id) as campaign_id, 0, 0, 0,
+        countIf(interaction_type = 'impression' and ${INVALID}),
         countIf(interaction_type = 'click' and ${INVALID}), sum(amount_micros)
-      from charges_v1 where ${RAW_PERIOD} group by start)
-    group by start order by start`,
+      from charges_v1 where ${RAW_PERIOD} group by start, merchant_id, campaign_id)`),
+    maxSeconds: 300,
   })
 
 const rollupTotals = (name: string, table: string, time: string, start: string, bound: string) =>
@@ -42,12 +54,12 @@ const rollupTotals = (name: string, table: string, time: string, start: string, 
     name: `reconcile.${name}`,
     params: period,
     row: totalsRow,
-    sql: `select toUnixTimestamp(${start}) as startMs, sum(impressions) as impressions,
-      sum(viewable_impressions) as viewableImpressions, sum(clicks) as clicks,
-      sum(invalid_impressions) as invalidImpressions, sum(invalid_clicks) as invalidClicks, sum(spend_micros) as spendMicros
-    from ${table}
-    where ${time} >= ${bound}({sinceMs:DateTime64(3, 'UTC')}) and ${time} < ${bound}({beforeMs:DateTime64(3, 'UTC')})
-    group by startMs order by startMs`,
+    sql: totalsOf(`(
+      select ${start} as start, toString(merchant_id) as merchant_id, toString(campaign_id) as campaign_id, impressions,
+        viewable_impressions, clicks, invalid_impressions, invalid_clicks, spend_micros
+      from ${table}
+      where ${time} >= ${bound}({sinceMs:DateTime64(3, 'UTC')}) and ${time} < ${bound}({beforeMs:DateTime64(3, 'UTC')}))`),
+    maxSeconds: 300,
   })
 
 /** Raw rows beside the rollup by the minute, by hour. The period must begin and end with an hour. */
@@ -67,6 +79,10 @@ export const byDay = {
   rollup: rollupTotals('day', 'performance_day_v1', 'day', `toDateTime(day, 'UTC')`, 'toDate'),
 }
 
+/** What a row of charges says, in one text; `MOVED` in money-checks.ts prints the same in Postgres. */
+const CHARGE_FACTS = `if(outcome = 'clawed_back', concat(event_id, '|', toString(amount_micros)),
+  concat(event_id, '|', interaction_id, '|', merchant_id, '|', campaign_id, '|', outcome, '|', reason, '|', toString(amount_micros)))`
+
 /** Charges by hour and currency, from the raw rows. */
 export const storedChargesByHour = defineQuery({
   name: 'reconcile.charges_by_hour',
@@ -78,20 +94,22 @@ export const storedChargesByHour = defineQuery({
     charged: countCell,
     clawedBack: countCell,
     micros: int64Cell,
+    checksum: z.string(),
   }),
   sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, currency, countIf(outcome != 'clawed_back') as verdicts,
-      countIf(outcome = 'charged') as charged, countIf(outcome = 'clawed_back') as clawedBack, sum(amount_micros) as micros
+      countIf(outcome = 'charged') as charged, countIf(outcome = 'clawed_back') as clawedBack, sum(amount_micros) as micros,
+      toString(sum(reinterpretAsUInt32(reverse(substring(MD5(${CHARGE_FACTS}), 1, 4))))) as checksum
     from charges_v1
     where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
     group by startMs, currency order by startMs, currency`,
 })
 
-/** The charges of one hour: each event with its rows and what they move. */
+/** The charges of one hour: each event with what its rows say. */
 export const storedCharges = defineQuery({
   name: 'reconcile.charges_of_hour',
   params: z.object({ hourMs: instantMsParam, billedBeforeMs: instantMsParam }),
-  row: z.object({ id: z.string(), micros: int64Cell }),
-  sql: `select event_id as id, sum(amount_micros) as micros from charges_v1
+  row: z.object({ id: z.string(), facts: z.string() }),
+  sql: `select event_id as id, arrayStringConcat(groupArray(${CHARGE_FACTS}), ', ') as facts from charges_v1
     where toStartOfHour(occurred_at) = toDateTime({hourMs:DateTime64(3, 'UTC')})
       and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
     group by event_id`,
