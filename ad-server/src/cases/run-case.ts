@@ -246,8 +246,8 @@ function remainingOf({ remaining, budget }: CaseCampaign): Remaining {
   }
 }
 
-const moneyOf = (text: string | undefined): Micros | undefined =>
-  text === undefined ? undefined : parseMoney(text)
+const moneyOf = (text: string | null | undefined): Micros | undefined =>
+  text === undefined || text === null ? undefined : parseMoney(text)
 
 function assertConsistent({ campaigns, listings, rules, request }: AuctionCase): void {
   const errors: FieldError[] = []
@@ -360,8 +360,8 @@ function listingStateOf(listing: CaseListing, merchantId: string, currency: stri
 
 function campaignStateOf(campaign: CaseCampaign): CampaignState {
   const { targeting } = campaign
-  const microsOf = (text: string | undefined): string | null =>
-    text === undefined ? null : parseMoney(text).toString()
+  const microsOf = (text: string | null | undefined): string | null =>
+    text === undefined || text === null ? null : parseMoney(text).toString()
   return {
     id: campaign.id,
     merchantId: campaign.merchantId,

@@ -58,8 +58,8 @@ const NOTHING_SET: CampaignSettings = {
 export const settingsOf = (body: CreateCampaignBody): CampaignSettings => changedSettings(NOTHING_SET, body)
 
 /**
- * The settings after a change: a field that the body leaves out stays; one that it carries is replaced whole
- * (a budget without `daily` has no daily limit any more).
+ * The settings after a change: a field that the body leaves out stays; one that it carries is replaced whole. Of a budget, each limit is such
+ * a field, so that who changes one removes no other; null removes it.
  */
 export function changedSettings(
   before: CampaignSettings,
@@ -69,10 +69,10 @@ export function changedSettings(
   return {
     name: body.name ?? before.name,
     bidMicros: body.bid === undefined ? before.bidMicros : parseMoney(body.bid),
-    budgetDailyMicros: budget ? optionalMoney(budget.daily) : before.budgetDailyMicros,
-    budgetWeeklyMicros: budget ? optionalMoney(budget.weekly) : before.budgetWeeklyMicros,
-    budgetMonthlyMicros: budget ? optionalMoney(budget.monthly) : before.budgetMonthlyMicros,
-    budgetTotalMicros: budget ? optionalMoney(budget.total) : before.budgetTotalMicros,
+    budgetDailyMicros: limitOf(budget?.daily, before.budgetDailyMicros),
+    budgetWeeklyMicros: limitOf(budget?.weekly, before.budgetWeeklyMicros),
+    budgetMonthlyMicros: limitOf(budget?.monthly, before.budgetMonthlyMicros),
+    budgetTotalMicros: limitOf(budget?.total, before.budgetTotalMicros),
     startsAt: body.startsAt === undefined ? before.startsAt : optionalDate(body.startsAt),
     endsAt: body.endsAt === undefined ? before.endsAt : optionalDate(body.endsAt),
     timeZone: body.timeZone === undefined ? before.timeZone : body.timeZone,
@@ -104,8 +104,8 @@ export function changedSettings(
 }
 
 const moneyOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatMoney(micros))
-const optionalMoney = (text: string | undefined): Micros | null =>
-  text === undefined ? null : parseMoney(text)
+const limitOf = (asked: string | null | undefined, before: Micros | null): Micros | null =>
+  asked === undefined ? before : asked === null ? null : parseMoney(asked)
 const optionalDate = (text: string | null): Date | null => (text === null ? null : new Date(text))
 const minuteOfDay = (clock: string): number => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3))
 const clockOf = (minute: number): string =>

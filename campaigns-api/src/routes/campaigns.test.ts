@@ -231,7 +231,7 @@ describe('GET /v1/campaigns', () => {
     expect(await reason()).toBeNull()
     await spend(id, merchantId, 'total', 100_000_000n)
     expect(await reason()).toBe('budget_total_spent')
-    await patch(id, { budget: { daily: '10' } })
+    await patch(id, { budget: { daily: '10', total: null } })
     await spend(id, merchantId, '2026-01-05', 10_000_000n)
     expect(await reason()).toBe('budget_day_spent')
     await patch(id, { budget: { daily: '10.000001' } })
@@ -253,7 +253,7 @@ describe('PATCH /v1/campaigns/{id}', () => {
     expect(after).toEqual({
       ...before,
       bid: '1.25',
-      budget: { daily: null, weekly: null, monthly: null, total: '50' },
+      budget: { daily: '10', weekly: null, monthly: null, total: '50' },
       targetRoas: null,
       updatedAt: after.updatedAt,
     })
@@ -265,6 +265,24 @@ describe('PATCH /v1/campaigns/{id}', () => {
       [1, '750000'],
       [2, '1250000'],
     ])
+  })
+
+  it('200: changes the limits that it names, null takes one away, and what GET gave can be sent back', async () => {
+    const { id, budget } = (await create(bodyFor(await shop()))).body
+    expect(budget).toEqual({ daily: '10', weekly: null, monthly: null, total: '100' })
+    expect((await patch(id, { budget: { weekly: '60' } })).body.budget).toEqual({ ...budget, weekly: '60' })
+    expect((await patch(id, { budget: { ...budget, total: '200' } })).body.budget).toEqual({
+      ...budget,
+      total: '200',
+    })
+    expect((await patch(id, { budget: { daily: null } })).body.budget).toEqual({
+      daily: null,
+      weekly: null,
+      monthly: null,
+      total: '200',
+    })
+    // Limits that are not named are held against those that are.
+    expect((await patch(id, { budget: { daily: '201' } })).status).toBe(422)
   })
 
   it("200: a listing taken out and put back keeps its ad's id", async () => {

@@ -83,7 +83,10 @@ export async function updateCampaign(tx: Transaction, campaign: CampaignRecord):
     `update campaigns set name = $2, status = $3, bid_micros = $4, budget_daily_micros = $5, budget_total_micros = $6,
        starts_at = $7, ends_at = $8, dayparts = $9::jsonb, pacing = $10, targeting = $11::jsonb, placements = $12,
        target_roas = $13, frequency_cap = $14::jsonb, version = $15, updated_at = $16, budget_weekly_micros = $17,
-       budget_monthly_micros = $18, time_zone = $19
+       budget_monthly_micros = $18, time_zone = $19,
+       limits_changed_at = case
+         when (budget_daily_micros, budget_total_micros, budget_weekly_micros, budget_monthly_micros)
+           is distinct from ($5::bigint, $6::bigint, $17::bigint, $18::bigint) then $16 else limits_changed_at end
      where id = $1`,
     [
       campaign.id,

@@ -134,10 +134,10 @@ export const targeting = z.strictObject({
   listingRadiusKm: z.number().positive().max(20_000).nullish(),
 })
 const budget = z.strictObject({
-  daily: positiveMoney.optional(),
-  weekly: positiveMoney.optional(),
-  monthly: positiveMoney.optional(),
-  total: positiveMoney.optional(),
+  daily: positiveMoney.nullish(),
+  weekly: positiveMoney.nullish(),
+  monthly: positiveMoney.nullish(),
+  total: positiveMoney.nullish(),
 })
 const capCount = z.int().min(1).max(10_000)
 /** Impressions for one customer within the last hour, day (24 h) and week (168 h). */

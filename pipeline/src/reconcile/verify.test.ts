@@ -364,9 +364,11 @@ describe('verify', () => {
     ['monthly', 'month:2026-03'],
     ['total', 'total'],
   ])('finds and names charges beyond a %s limit that was in force', async (limit, period) => {
-    const lowered = (updatedAt: string) =>
+    // Renamed afterwards, which changes no limit.
+    const lowered = (at: string) =>
       foundAfter(
-        `update campaigns set budget_${limit}_micros = 1000000, updated_at = '${updatedAt}' where id = 'c2'`,
+        `update campaigns set budget_${limit}_micros = 1000000, limits_changed_at = '${at}', updated_at = '2026-03-12'
+         where id = 'c2'`,
       )
     const found = await lowered('2026-03-01')
     expect(failing(found)).toEqual(['budgets_respected'])

@@ -15,7 +15,8 @@ export function patchCampaign(app: App, deps: CampaignsApiDeps): void {
         },
       },
       schema: {
-        summary: 'Change a campaign; a field that is given is replaced whole',
+        summary:
+          'Change a campaign: a field that is given is replaced whole; limits of the budget that are not named stay, null removes one',
         tags: ['campaigns'],
         params: idParams,
         body: patchCampaignBody,

@@ -152,8 +152,8 @@ export interface BudgetExcess {
 
 /**
  * What was charged beyond budgets, less what was given back. A limit may be lowered below what is spent already: an excess counts only
- * when something was charged after the campaign's last change, that is, under its present limits. 5 s are left for a charge that was
- * decided while the change was being committed.
+ * when something was charged after a limit was last changed, that is, under the present ones. 5 s are left for a charge that was decided
+ * while the change was being committed.
  */
 export async function budgetExcess(q: Queryable): Promise<BudgetExcess> {
   const { rows } = await q.query<{ over: string; names: string[] | null }>(
@@ -166,7 +166,7 @@ export async function budgetExcess(q: Queryable): Promise<BudgetExcess> {
          micros - case when period = 'total' then budget_total_micros when period like 'week:%' then budget_weekly_micros
            when period like 'month:%' then budget_monthly_micros else budget_daily_micros end as excess
        from spent join campaigns c on c.id = campaign_id
-       where last_charge_at > c.updated_at + interval '5 seconds')
+       where last_charge_at > coalesce(c.limits_changed_at, c.created_at) + interval '5 seconds')
      select coalesce(sum(excess), 0)::text as over, array_agg(campaign_id || ' ' || period order by campaign_id, period) as names
      from beyond where excess > 0`,
   )
