@@ -1,3 +1,4 @@
+import { plainAddressOf } from '@endcap/platform/http'
 import ipaddr from 'ipaddr.js'
 
 /** A set of networks. */
@@ -44,7 +45,7 @@ export function parseAddressRanges(text: string): AddressRanges {
   return {
     size: ranges.length,
     contains(address) {
-      const value = numberOf(address)
+      const value = numberOf(plainAddressOf(address))
       return value !== undefined && isWithin(merged, value)
     },
   }

@@ -16,7 +16,7 @@ import { type Access, type Caller, type KeyVerifier, mayCall, publicAccess } fro
 import type { App } from './app.js'
 import { useJsonBodies } from './body-parser.js'
 import { createKnownAddresses } from './known-addresses.js'
-import { networkOf } from './network-of.js'
+import { bareAddressOf, networkOf } from './network-of.js'
 import { DOCS_PREFIX, type OpenApiInfo, useOpenApi } from './openapi.js'
 import { type Readiness, useOperationsRoutes } from './operations-routes.js'
 import { headersOf, PROBLEM_TYPE, problemText, publicErrorOf, rawProblemAnswer } from './problems.js'
@@ -103,6 +103,10 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    // Before anything asks for request.ip, which is read from it.
+    const forwarded = request.headers['x-forwarded-for']
+    if (typeof forwarded === 'string')
+      request.raw.headers['x-forwarded-for'] = forwarded.split(',').map(bareAddressOf).join(', ')
     try {
       refuseUnusable(request)
       const { access, unlimited } = request.routeOptions.config

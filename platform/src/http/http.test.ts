@@ -441,14 +441,16 @@ describe('limits', () => {
   })
 
   it('x-forwarded-for is believed from trusted proxies only', async () => {
-    const from = async (trustedProxies: string[]) => {
+    const from = async (trustedProxies: string[], forwarded = '203.0.113.9') => {
       const app = await open({ trustedProxies })
-      const headers = { 'x-forwarded-for': '203.0.113.9' }
+      const headers = { 'x-forwarded-for': forwarded }
       return (await app.inject({ url: '/open/address', headers, remoteAddress: '10.0.0.7' })).json().address
     }
     expect(await from([])).toBe('10.0.0.7')
     expect(await from(['192.168.0.0/16'])).toBe('10.0.0.7')
     expect(await from(['10.0.0.0/8'])).toBe('203.0.113.9')
+    expect(await from(['10.0.0.0/8'], '1.1.1.1, 203.0.113.9:4711,10.0.0.8:80')).toBe('203.0.113.9')
+    expect(await from(['10.0.0.0/8'], '[2001:db8:1::7%2]:443')).toBe('2001:db8:1::7')
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { networkOf } from './network-of.js'
+import { bareAddressOf, networkOf, plainAddressOf } from './network-of.js'
 
 it.each([
   ['192.0.2.1', '192.0.2.1'],
@@ -20,4 +20,29 @@ it.each([
   ['::ffff:192.0.2.1/96', '::ffff:192.0.2.1/96'],
 ])('%s is counted as %s', (address, network) => {
   expect(networkOf(address)).toBe(network)
+})
+
+it.each([
+  ['192.0.2.1', '192.0.2.1'],
+  [' 192.0.2.1:4711 ', '192.0.2.1'],
+  ['[2001:db8:1::7]:443', '2001:db8:1::7'],
+  ['[2001:db8:1::7]', '2001:db8:1::7'],
+  ['fe80::1%eth0', 'fe80::1'],
+  ['[fe80::1%eth0]:80', 'fe80::1'],
+  ['2001:db8::1:443', '2001:db8::1:443'],
+  ['192.0.2:80', '192.0.2:80'],
+  ['[nobody]:80', '[nobody]:80'],
+  ['unknown', 'unknown'],
+  ['', ''],
+])('%s is forwarded for %s', (forwarded, address) => {
+  expect(bareAddressOf(forwarded)).toBe(address)
+})
+
+it.each([
+  ['64:ff9b::cb00:7109', '203.0.113.9'],
+  ['::ffff:203.0.113.9', '203.0.113.9'],
+  ['2001:DB8::1', '2001:db8:0:0:0:0:0:1'],
+  ['nobody', 'nobody'],
+])('%s is spelled %s', (address, plain) => {
+  expect(plainAddressOf(address)).toBe(plain)
 })
