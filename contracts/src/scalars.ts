@@ -50,6 +50,13 @@ export const text = (max: number) =>
     .max(max)
     .regex(STORABLE, 'must not hold control characters or broken surrogate pairs')
 
+/** Text of which at least one character can be met in a query: a letter or digit, in whatever width or form it is written. */
+export const wording = (max: number) =>
+  text(max).refine(
+    (words) => words === '' || /[\p{L}\p{N}]/u.test(words.normalize('NFKC')),
+    'must hold at least one letter or digit',
+  )
+
 /** RFC 3339 instant with an offset. */
 export const instant = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-05T12:00:00Z'] })
 

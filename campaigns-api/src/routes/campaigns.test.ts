@@ -126,6 +126,18 @@ describe('POST /v1/campaigns', () => {
       ],
       [{ listings: [] }, ['/listings']],
       [{ targeting: { keywords: [{ text: '', match: 'exact' }] } }, ['/targeting/keywords/0/text']],
+      [
+        {
+          targeting: {
+            keywords: [
+              { text: '①', match: 'exact' },
+              { text: '!!!', match: 'phrase' },
+              { text: '👟', match: 'broad', negative: true },
+            ],
+          },
+        },
+        ['/targeting/keywords/1/text', '/targeting/keywords/2/text'],
+      ],
       [{ status: 'archived' }, ['/status']],
       [{ surprise: 1 }, ['/surprise']],
     ] as const) {

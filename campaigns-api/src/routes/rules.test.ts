@@ -133,6 +133,7 @@ describe('PUT /v1/rules', () => {
     ['a floor above one', { relevanceFloor: 2 }, '/relevanceFloor'],
     ['a cap without a window', { merchantFrequencyCap: {} }, '/merchantFrequencyCap'],
     ['a blank term', { blocked: { terms: [' '] } }, '/blocked/terms/0'],
+    ['a term without a word', { blocked: { terms: ['靴', '?!'] } }, '/blocked/terms/1'],
     ['an unknown field', { blocked: { brands: [] } }, '/blocked/brands'],
     [
       'a name used twice',

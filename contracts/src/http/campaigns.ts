@@ -14,6 +14,7 @@ import {
   storableText,
   text,
   timeZone,
+  wording,
 } from '../scalars.js'
 import { scope } from '../scopes.js'
 import { itemOf } from './common.js'
@@ -112,7 +113,7 @@ export const listing = z.object({
 })
 
 export const keyword = z.strictObject({
-  text: text(200),
+  text: wording(200),
   match: z.enum(MATCH_TYPES),
   negative: z.boolean().optional(),
 })

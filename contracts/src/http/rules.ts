@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { callerId, category, money, placementName, text } from '../scalars.js'
+import { callerId, category, money, placementName, text, wording } from '../scalars.js'
 import { frequencyCap } from './campaigns.js'
 
 const MAX_RESERVES = 1000
@@ -39,7 +39,7 @@ export const putRulesBody = z.strictObject({
     .strictObject({
       merchants: z.array(callerId).max(MAX_BLOCKED).default([]),
       categories: z.array(category).max(MAX_BLOCKED).default([]),
-      terms: z.array(text(200)).max(MAX_BLOCKED).default([]),
+      terms: z.array(wording(200)).max(MAX_BLOCKED).default([]),
     })
     .prefault({}),
   /** The version that the change is based on; when another one holds by now, the answer is 409. Absent: replaces whatever is there. */
