@@ -23,25 +23,31 @@ const STEPS = ['parse', 'retrieve', 'filter', 'features', 'predict', 'auction', 
 
 describe('the rank bench', () => {
   it('prints the cost of a whole answer against its floor and the share of each step', PATIENT, async () => {
-    const [cpu, steps, ...more] = await run('rank', 'cpu', 'steps', '--quick')
+    const [logistic, trees, steps, ...more] = await run('rank', 'cpu', 'steps', '--quick')
     expect(more).toEqual([])
-    expect(cpu).toMatchObject({
-      bench: 'rank',
-      organic: 100,
-      matchingAds: 50,
-      slots: 24,
-      modelVersion: 'mdl_bench',
-      ...numbers(
-        'cpuMicrosPerRequest',
-        'echoCpuMicros',
-        'modelCpuMicros',
-        'ratio',
-        'ratioLeast',
-        'ratioMost',
-      ),
-      ...numbers('sponsored', 'p50Ms', 'p99Ms'),
-    })
-    expect(cpu!.ratio).toBeGreaterThan(0)
+    for (const [model, cpu] of [
+      ['logistic', logistic],
+      ['trees', trees],
+    ] as const) {
+      expect(cpu).toMatchObject({
+        bench: 'rank',
+        model,
+        organic: 100,
+        matchingAds: 50,
+        slots: 24,
+        modelVersion: 'mdl_bench',
+        ...numbers(
+          'cpuMicrosPerRequest',
+          'echoCpuMicros',
+          'modelCpuMicros',
+          'ratio',
+          'ratioLeast',
+          'ratioMost',
+        ),
+        ...numbers('sponsored', 'p50Ms', 'p99Ms'),
+      })
+      expect(cpu!.ratio).toBeGreaterThan(0)
+    }
     expect(steps).toMatchObject({
       bench: 'rank.steps',
       micros: numbers(...STEPS),

@@ -1,6 +1,6 @@
 /**
  * What a rank request costs. One line of JSON each: CPU per request against the floor (a bare echo of the same bodies and a raw run of
- * the same batch), the share of each step, and latencies alone and beside ingest, reports and training.
+ * the same batch) for each kind of model, the share of each step, and latencies alone and beside ingest, reports and training.
  * `cpu`, `steps`, `busy`: only these parts. `--quick`: smaller and shorter, to see that it runs.
  */
 import { request } from 'undici'
@@ -8,6 +8,7 @@ import { measureBusyHost } from './rank/busy-host.js'
 import { startChild } from './rank/child.js'
 import { AT_FULL_LOAD, createLoad } from './rank/load.js'
 import { createBenchMarket, MATCHING_ADS, ORGANIC, SLOTS } from './rank/market.js'
+import type { ModelKind } from './rank/model.js'
 import { SERVE_KEY } from './rank/serving.js'
 import { machine, median, quantile, report } from './report.js'
 
@@ -24,7 +25,10 @@ const AT_HALF_LOAD = 2
 const bodies = createBenchMarket(size).requests.map((body) => JSON.stringify(body))
 
 const parts = {
-  cpu: measureCpu,
+  cpu: async () => {
+    await measureCpu('logistic')
+    await measureCpu('trees')
+  },
   steps: measureSteps,
   busy: () => measureBusyHost({ quick }),
 }
@@ -34,9 +38,9 @@ for (const [part, measure] of Object.entries(parts)) {
 }
 process.exit(0)
 
-async function measureCpu(): Promise<void> {
-  const rank = startChild('rank-process', { ...size, timed: false })
-  const floor = startChild('floor-process', size)
+async function measureCpu(model: ModelKind): Promise<void> {
+  const rank = startChild('rank-process', { ...size, timed: false, model })
+  const floor = startChild('floor-process', { ...size, model })
   const [rankUrl, floorUrl] = await Promise.all([rank.call<string>('listen'), floor.call<string>('listen')])
   const answer = await sampleAnswer(rankUrl)
   await floor.call('answerWith', answer)
@@ -53,12 +57,12 @@ async function measureCpu(): Promise<void> {
   await rankLoad.send(WARM_UP, AT_FULL_LOAD)
   await echoLoad.send(WARM_UP, AT_FULL_LOAD)
   await runModel(WARM_UP)
-  const rounds: { rank: number; echo: number; model: number; ratio: number }[] = []
+  const rounds: { rank: number; echo: number; run: number; ratio: number }[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const ranked = await cpuOf(rank, A_ROUND, () => rankLoad.send(A_ROUND, AT_FULL_LOAD))
     const echoed = await cpuOf(floor, A_ROUND, () => echoLoad.send(A_ROUND, AT_FULL_LOAD))
-    const model = await cpuOf(floor, A_ROUND, () => runModel(A_ROUND))
-    rounds.push({ rank: ranked, echo: echoed, model, ratio: ranked / (echoed + model) })
+    const run = await cpuOf(floor, A_ROUND, () => runModel(A_ROUND))
+    rounds.push({ rank: ranked, echo: echoed, run, ratio: ranked / (echoed + run) })
   }
   const latencies = await rankLoad.send(TIMED, AT_HALF_LOAD)
   await Promise.all([rankLoad.close(), echoLoad.close()])
@@ -70,12 +74,13 @@ async function measureCpu(): Promise<void> {
     matchingAds: MATCHING_ADS,
     slots: SLOTS,
     sponsored: answer.slots.filter(({ sponsored }) => sponsored).length,
+    model,
     modelVersion: answer.modelVersion,
     requestBytes: bodies[0]!.length,
     answerBytes: JSON.stringify(answer).length,
     cpuMicrosPerRequest: median(rounds.map((round) => round.rank)),
     echoCpuMicros: median(rounds.map((round) => round.echo)),
-    modelCpuMicros: median(rounds.map((round) => round.model)),
+    modelCpuMicros: median(rounds.map((round) => round.run)),
     ratio: median(ratios),
     ratioLeast: ratios[0],
     ratioMost: ratios.at(-1),

@@ -5,6 +5,7 @@ export type { Gate, GateCheck } from './gate.js'
 export { type LogisticHead, logisticModelToOnnx, type Platt } from './onnx/logistic-model.js'
 export {
   encodeOnnx,
+  type GraphAttribute,
   type GraphNode,
   type Initializer,
   type OnnxModel,

@@ -25,11 +25,11 @@ const answer = (probability: number): Predictions => ({
   pcvr: Float32Array.of(probability),
 })
 
-function host(timeoutMs = 5_000) {
+function host(timeoutMs = 5_000, clock: () => number = Date.now) {
   const warnings: object[] = []
   const registry = createMetrics({ service: 'test' })
   const logger = { info: () => undefined, warn: (fields: object) => void warnings.push(fields) }
-  return { host: createPredictorHost({ clock: Date.now, timeoutMs, registry, logger }), registry, warnings }
+  return { host: createPredictorHost({ clock, timeoutMs, registry, logger }), registry, warnings }
 }
 
 async function outcomes(registry: ReturnType<typeof createMetrics>) {
@@ -89,6 +89,26 @@ describe('the predictor host', () => {
     expect(warnings).toHaveLength(1)
     broken = false
     expect(await models.predict(ROW, 1)).toMatchObject({ ok: true })
+  })
+})
+
+describe('a fault that comes and goes', () => {
+  it('is told once a minute, and counted every time', async () => {
+    let now = 0
+    let calls = 0
+    const { host: models, registry, warnings } = host(5_000, () => now)
+    models.swap(
+      predictor('flapping', async () => {
+        if (++calls % 2 === 1) throw new PredictionError('the model gave NaN as pctr')
+        return answer(0.5)
+      }).made,
+    )
+    for (let i = 0; i < 10; i++) await models.predict(ROW, 1)
+    expect(warnings).toHaveLength(1)
+    now += 60_000
+    await models.predict(ROW, 1)
+    expect(warnings).toHaveLength(2)
+    expect(await outcomes(registry)).toEqual({ model_invalid: 6, ok: 5 })
   })
 })
 

@@ -35,6 +35,8 @@ export interface PredictorHostDeps {
   }
 }
 
+const TOLD_AGAIN_AFTER_MS = 60_000
+
 interface Held {
   readonly predictor: Predictor
   readonly inFlight: Set<Promise<unknown>>
@@ -47,6 +49,13 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
     help: 'Batches asked of the live model, by outcome',
     labelNames: ['outcome'],
   })
+  // Each series is looked up once: finding it by its label costs more than counting.
+  const counts = {
+    ok: outcomes.labels('ok'),
+    model_unavailable: outcomes.labels('model_unavailable'),
+    model_slow: outcomes.labels('model_slow'),
+    model_invalid: outcomes.labels('model_invalid'),
+  } satisfies Record<ModelFault | 'ok', unknown>
   const duration = histogramOf(deps.registry, {
     name: 'endcap_model_predict_duration_seconds',
     help: 'Time one batch of predictions took',
@@ -59,6 +68,7 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
   })
   let held: Held | undefined
   let lastOutcome: ModelFault | 'ok' | undefined
+  const toldAt = new Map<ModelFault | 'ok', number>()
 
   const retiring = new Set<Promise<void>>()
 
@@ -81,20 +91,26 @@ export function createPredictorHost(deps: PredictorHostDeps): PredictorHost {
     live.reset()
     if (next) live.set({ version: next.version }, 1)
     lastOutcome = undefined
+    toldAt.clear()
     deps.logger.info({ from: former?.predictor.version, to: next?.version }, 'the live model changed')
     if (!former) return
     const retirement = retire(former).finally(() => retiring.delete(retirement))
     retiring.add(retirement)
   }
 
-  /** A fault that lasts is told once, not once a request. */
+  /** A fault is told when it begins, not once a request; one that comes and goes, now and then. */
   function note(outcome: ModelFault | 'ok', error?: unknown): void {
-    outcomes.inc({ outcome })
+    counts[outcome].inc()
     if (outcome === lastOutcome) return
-    if (outcome !== 'ok') {
+    const now = deps.clock()
+    const isNews = now - (toldAt.get(outcome) ?? Number.NEGATIVE_INFINITY) >= TOLD_AGAIN_AFTER_MS
+    if (isNews && outcome !== 'ok') {
       const modelVersion = held?.predictor.version
       deps.logger.warn({ outcome, modelVersion, err: error }, 'predictions fall back to smoothed rates')
-    } else if (lastOutcome !== undefined) deps.logger.info({}, 'predictions come from the model again')
+    } else if (isNews && lastOutcome !== undefined) {
+      deps.logger.info({}, 'predictions come from the model again')
+    }
+    if (isNews) toldAt.set(outcome, now)
     lastOutcome = outcome
   }
 

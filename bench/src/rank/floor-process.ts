@@ -6,10 +6,14 @@ import { fastify } from 'fastify'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { answerCalls, cpuMicros } from './child.js'
 import { createBenchMarket } from './market.js'
-import { createBenchModel } from './model.js'
+import { createBenchModel, type ModelKind } from './model.js'
 
-const market = createBenchMarket(JSON.parse(process.argv[2]!) as { topics: number; requests: number })
-const { onnx, batch, batchRows } = createBenchModel(market)
+const { model, ...size } = JSON.parse(process.argv[2]!) as {
+  topics: number
+  requests: number
+  model: ModelKind
+}
+const { onnx, batch, batchRows } = createBenchModel(createBenchMarket(size), model)
 const session = await InferenceSession.create(onnx, {
   executionMode: 'sequential',
   intraOpNumThreads: 1,

@@ -7,6 +7,7 @@ import {
   FEATURE_NAMES,
   FEATURE_SET,
   GOLDEN_ROWS,
+  type ModelMetadata,
   normaliseText,
   rankedListing,
   type SlateCandidate,
@@ -14,6 +15,7 @@ import {
 } from '@endcap/ranking'
 import type { BenchMarket, RankRequest } from './market.js'
 import { seededRandom } from './random.js'
+import { createTreeModel } from './trees.js'
 
 export interface BenchModel {
   readonly onnx: Uint8Array
@@ -31,8 +33,11 @@ const ORDER_RATE = 0.1
 const SLATES = 30
 export const BENCH_MODEL_VERSION = 'mdl_bench'
 
-/** A history of the market and a model that was fitted on features of it. */
-export function createBenchModel(market: BenchMarket): BenchModel {
+/** `logistic`: what `endcap train` makes. `trees`: of the size that gradient boosting makes. */
+export type ModelKind = 'logistic' | 'trees'
+
+/** A history of the market and a model of features of it. */
+export function createBenchModel(market: BenchMarket, kind: ModelKind = 'logistic'): BenchModel {
   const random = seededRandom(7)
   const history = accumulateStats()
   for (const listing of market.listings) {
@@ -64,30 +69,23 @@ export function createBenchModel(market: BenchMarket): BenchModel {
     )
     at += candidates.length
   }
-  const chance = FEATURE_NAMES.indexOf('title_match')
-  const labels = Uint8Array.from({ length: rows }, (_, row) =>
-    random() < CLICK_RATE * (0.5 + features[row * FEATURE_COUNT + chance]!) ? 1 : 0,
-  )
-  const model = fitLogistic({ rows, columns: FEATURE_COUNT, features, labels }, { l2: 1 })
-  const golden = features.slice(0, GOLDEN_ROWS * FEATURE_COUNT)
-  const predictions = predictLogistic(model, golden, GOLDEN_ROWS)
   const instant = '2026-01-01T00:00:00.000Z'
+  const metadata = {
+    version: BENCH_MODEL_VERSION,
+    featureSet: FEATURE_SET,
+    featureNames: FEATURE_NAMES,
+    priorCtr: CLICK_RATE,
+    priorCvr: ORDER_RATE,
+    trainedFrom: instant,
+    trainedTo: instant,
+    createdAt: instant,
+  }
+  const golden = features.slice(0, GOLDEN_ROWS * FEATURE_COUNT)
   return {
-    onnx: logisticModelToOnnx({
-      ctr: { model, platt: { slope: 1, offset: 0 } },
-      cvr: { model, platt: { slope: 1, offset: 0 } },
-      metadata: {
-        version: BENCH_MODEL_VERSION,
-        featureSet: FEATURE_SET,
-        featureNames: FEATURE_NAMES,
-        priorCtr: CLICK_RATE,
-        priorCvr: ORDER_RATE,
-        trainedFrom: instant,
-        trainedTo: instant,
-        createdAt: instant,
-        golden: { features: golden, pctr: predictions, pcvr: predictions },
-      },
-    }),
+    onnx:
+      kind === 'trees'
+        ? createTreeModel(features, FEATURE_COUNT, metadata, golden)
+        : createLogisticModel(features, metadata, golden),
     stats: encodeStats(history.snapshot('bench')),
     version: BENCH_MODEL_VERSION,
     batch: features.slice(0, slates[0]!.candidates.length * FEATURE_COUNT),
@@ -117,4 +115,25 @@ function slateOf(market: BenchMarket, request: RankRequest) {
       organicRank: 0,
     }))
   return { request, candidates: [...organic, ...ads] }
+}
+
+function createLogisticModel(
+  features: Float32Array,
+  metadata: Omit<ModelMetadata, 'golden'>,
+  golden: Float32Array,
+): Uint8Array {
+  const random = seededRandom(5)
+  const rows = features.length / FEATURE_COUNT
+  const chance = FEATURE_NAMES.indexOf('title_match')
+  const labels = Uint8Array.from({ length: rows }, (_, row) =>
+    random() < CLICK_RATE * (0.5 + features[row * FEATURE_COUNT + chance]!) ? 1 : 0,
+  )
+  const model = fitLogistic({ rows, columns: FEATURE_COUNT, features, labels }, { l2: 1 })
+  const predictions = predictLogistic(model, golden, GOLDEN_ROWS)
+  const head = { model, platt: { slope: 1, offset: 0 } }
+  return logisticModelToOnnx({
+    ctr: head,
+    cvr: head,
+    metadata: { ...metadata, golden: { features: golden, pctr: predictions, pcvr: predictions } },
+  })
 }
