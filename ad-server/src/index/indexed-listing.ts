@@ -14,7 +14,23 @@ export interface ListingShelves {
   readonly interned: Interned
 }
 
-/** Writes a listing as `IndexedListing` reads it. */
+/** What no request needs of a listing but the one that leads to it. */
+export interface ListingTexts {
+  readonly title: string
+  readonly url: string
+  /** Fields that this version does not know, as JSON; '' without any. */
+  readonly rest: string
+}
+
+/** Where a listing finds its texts when it is asked for them. */
+export interface TextsOfListings {
+  textsOf(number: number): ListingTexts
+}
+
+/**
+ * Writes a listing as `IndexedListing` reads it; behind it the hashes of the terms of its title, which come with the record since finding
+ * them takes longer than all else, and its texts, which are read when somebody asks for them.
+ */
 export function writeListing(
   writer: ByteWriter,
   state: ListingState,
@@ -26,23 +42,30 @@ export function writeListing(
     .natural(merchants.take(state.merchantId).number)
     .natural(interned.take(state.categories))
     .natural(interned.take(state.currency))
-    .text(state.title)
-    .text(state.url)
     .big(BigInt(state.priceMicros))
     .flag(state.status === 'active')
     .whole(state.version)
     .flag(state.location !== null)
   if (state.location) writer.double(state.location.lat).double(state.location.lng)
-  const rest = restOf(state, FIELDS)
-  writer.text(rest ? JSON.stringify(rest) : '')
   const terms = termHashesOf(state.title)
   writer.natural(terms.length)
   for (const term of terms) writer.word(term)
+  const rest = restOf(state, FIELDS)
   return writer
+    .text(state.title)
+    .text(state.url)
+    .text(rest ? JSON.stringify(rest) : '')
 }
 
-/** The hashes of the terms of its title, which come with the record since finding them takes longer than all else: after the listing. */
+/** The hashes of the terms of its title: after the listing. */
 export const titleTermsIn = (reader: ByteReader): number[] => reader.list(() => reader.word())
+
+/** After the title terms. */
+export const textsIn = (reader: ByteReader): ListingTexts => ({
+  title: reader.text(),
+  url: reader.text(),
+  rest: reader.text(),
+})
 
 const FIELDS: ReadonlySet<string> = new Set(Object.keys(listingState.shape))
 
@@ -50,17 +73,12 @@ const FIELDS: ReadonlySet<string> = new Set(Object.keys(listingState.shape))
 export class IndexedListing implements RankedListing, Identified {
   readonly sequence: number
   readonly merchantId: string
-  readonly title: string
-  readonly url: string
   readonly categories: readonly string[]
   readonly priceMicros: bigint
-  readonly price: number
   readonly currency: string
   readonly location: Point | undefined
   readonly active: boolean
   readonly version: number
-  /** Fields that this version does not know, as JSON; '' without any. */
-  private readonly rest: string
   facts: RankedListing['facts'] = undefined
   factsAt = 0
   place = -1
@@ -72,23 +90,34 @@ export class IndexedListing implements RankedListing, Identified {
   slateRow = 0
   private inTokens: string | undefined = undefined
 
+  /** Leaves `reader` where its title terms begin. */
   constructor(
+    private readonly number: number,
     readonly id: string,
     reader: ByteReader,
     { merchants, interned }: ListingShelves,
+    private readonly texts: TextsOfListings,
   ) {
     this.sequence = reader.natural()
     this.merchantId = merchants.at(reader.natural()).id
     this.categories = interned.at(reader.natural())
     this.currency = interned.at(reader.natural())
-    this.title = reader.text()
-    this.url = reader.text()
     this.priceMicros = reader.big()
-    this.price = microsToFloat(this.priceMicros)
     this.active = reader.flag()
     this.version = reader.whole()
     this.location = reader.flag() ? { lat: reader.double(), lng: reader.double() } : undefined
-    this.rest = reader.text()
+  }
+
+  get title(): string {
+    return this.texts.textsOf(this.number).title
+  }
+
+  get url(): string {
+    return this.texts.textsOf(this.number).url
+  }
+
+  get price(): number {
+    return microsToFloat(this.priceMicros)
   }
 
   /** As tokens carry it. */
@@ -102,18 +131,19 @@ export class IndexedListing implements RankedListing, Identified {
   }
 
   toState(): ListingState {
+    const { title, url, rest } = this.texts.textsOf(this.number)
     return {
       id: this.id,
       merchantId: this.merchantId,
-      title: this.title,
-      url: this.url,
+      title,
+      url,
       categories: [...this.categories],
       priceMicros: this.priceMicros.toString(),
       currency: this.currency,
       location: this.location ?? null,
       status: this.active ? 'active' : 'inactive',
       version: this.version,
-      ...(this.rest !== '' && JSON.parse(this.rest)),
+      ...(rest !== '' && JSON.parse(rest)),
     }
   }
 }

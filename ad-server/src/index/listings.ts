@@ -1,6 +1,14 @@
 import type { ChangeData, ListingState } from '@endcap/contracts'
 import { FACT_ROW, type FactPage, factPage, forgetFacts, layDownFacts } from '@endcap/ranking'
-import { IndexedListing, type ListingShelves, titleTermsIn, writeListing } from './indexed-listing.js'
+import {
+  IndexedListing,
+  type ListingShelves,
+  type ListingTexts,
+  type TextsOfListings,
+  textsIn,
+  titleTermsIn,
+  writeListing,
+} from './indexed-listing.js'
 import { ByteReader } from './packed/byte-reader.js'
 import { ByteWriter } from './packed/byte-writer.js'
 import { Names } from './packed/names.js'
@@ -11,7 +19,7 @@ import { Records } from './packed/records.js'
 const FACT_ROWS = 512
 
 /** All listings that ads or changes name: kept as bytes, made into objects when they are asked for. */
-export class Listings {
+export class Listings implements TextsOfListings {
   private readonly ids = new Names()
   private readonly records = new Records()
   private readonly ready: RecentById<IndexedListing>
@@ -90,8 +98,14 @@ export class Listings {
     }
   }
 
+  textsOf(number: number): ListingTexts {
+    this.made(number, '')
+    titleTermsIn(this.reader)
+    return textsIn(this.reader)
+  }
+
   /** Leaves `reader` where the listing's title terms begin. */
   private made(number: number, id: string): IndexedListing {
-    return new IndexedListing(id, this.records.read(number, this.reader), this.shelves)
+    return new IndexedListing(number, id, this.records.read(number, this.reader), this.shelves, this)
   }
 }
