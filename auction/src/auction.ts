@@ -12,6 +12,12 @@ export interface AuctionRules {
   readonly maxPerMerchant: number
 }
 
+/** How many slots of one auction those that share it may take together; told apart by identity. */
+export interface SlotLimit {
+  readonly most: number
+  readonly reason: 'frequency_cap' | 'merchant_frequency_cap'
+}
+
 /** One ad in an auction, with its bid as it stands after pacing and limits. */
 export interface Bidder {
   /** Unique in the auction; ties are drawn on it. */
@@ -25,6 +31,8 @@ export interface Bidder {
   readonly pctr: number
   /** 0…1. */
   readonly relevance: number
+  /** Besides the one that the rules set for its merchant. */
+  readonly limits?: readonly SlotLimit[] | undefined
 }
 
 export interface Ranked<B extends Bidder> {
@@ -49,7 +57,12 @@ export interface Winner<B extends Bidder> {
   readonly priceSetter: B | undefined
 }
 
-export type LossReason = 'below_reserve' | 'merchant_limit' | 'already_shown' | 'outranked'
+export type LossReason =
+  | 'below_reserve'
+  | 'merchant_limit'
+  | 'already_shown'
+  | 'outranked'
+  | SlotLimit['reason']
 
 /**
  * What a loser had to do with the result. `decisive`: some winner's `next`; without it a price could be another. `passed_over`: kept
@@ -133,7 +146,7 @@ export function priceOf(
  * Sells up to `slots` slots to the bidders by quality-weighted generalised second price.
  *
  * Score = bid × quality^s per impression; cpc and cpm bids compete by it. Slots go from the best score down. Passed over:
- * a bidder whose merchant has its slots already, and one whose listing is shown already. A winner's price is set by
+ * a bidder whose merchant, or any other limit that it shares, has its slots already, and one whose listing is shown already. A winner's price is set by
  * the best-scoring bidder of another merchant that could itself have taken that slot. Equal scores: the lower `tieDraw`.
  * Pure, and independent of the order of `bidders`.
  */
@@ -156,12 +169,15 @@ export function runAuction<B extends Bidder>(
   const winners: Winner<B>[] = []
   const slotsByMerchant = new Map<string, number>()
   const shownListings = new Set<string>()
+  const slotsByLimit = new Map<SlotLimit, number>()
+  const usedUp = ({ limits }: B): LossReason | undefined =>
+    limits?.find((limit) => (slotsByLimit.get(limit) ?? 0) >= limit.most)?.reason
   const keptOut = (bidder: B): LossReason | undefined =>
     (slotsByMerchant.get(bidder.merchantId) ?? 0) >= rules.maxPerMerchant
       ? 'merchant_limit'
       : shownListings.has(bidder.listingId)
         ? 'already_shown'
-        : undefined
+        : usedUp(bidder)
   // By place in the ranking; a winner has no reason to lose.
   const reasons: (LossReason | undefined)[] = []
   const setters = new Set<Ranked<B> | undefined>()
@@ -169,7 +185,8 @@ export function runAuction<B extends Bidder>(
   for (let i = 0; i < ranking.length; i++) {
     const ranked = ranking[i]!
     const { bidder } = ranked
-    reasons[i] = winners.length >= slots ? 'outranked' : keptOut(bidder)
+    // Whom a limit of its own keeps out sets no price either, so that is told of it when all slots are sold, too.
+    reasons[i] = winners.length >= slots ? (usedUp(bidder) ?? 'outranked') : keptOut(bidder)
     if (reasons[i]) continue
     let next: Ranked<B> | undefined
     for (let j = i + 1; j < ranking.length; j++) {
@@ -191,6 +208,7 @@ export function runAuction<B extends Bidder>(
     })
     slotsByMerchant.set(bidder.merchantId, (slotsByMerchant.get(bidder.merchantId) ?? 0) + 1)
     shownListings.add(bidder.listingId)
+    for (const limit of bidder.limits ?? []) slotsByLimit.set(limit, (slotsByLimit.get(limit) ?? 0) + 1)
   }
   const losers: Loser<B>[] = []
   for (let i = 0; i < ranking.length; i++) {

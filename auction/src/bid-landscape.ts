@@ -1,5 +1,5 @@
 import { runAuction } from './auction.js'
-import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
+import { cappedBidders, type LoggedAuction, type LoggedBidder } from './logged-auction.js'
 import { positionEffect } from './position-effect.js'
 
 /** What a campaign would have won at another bid, estimated over the auctions it is given. */
@@ -63,7 +63,7 @@ export function createBidLandscape(campaignId: string, changesPercent: readonly 
 
 /** The campaign's winners of one auction with its bids changed. */
 function rerun(logged: LoggedAuction, campaignId: string, changePercent: number) {
-  const bidders = logged.bidders.map((bidder): LoggedBidder => {
+  const bidders = cappedBidders(logged).map((bidder): LoggedBidder => {
     if (bidder.campaignId !== campaignId || changePercent === 0) return bidder
     return { ...bidder, bidMicros: (bidder.bidMicros * BigInt(100 + changePercent)) / 100n }
   })

@@ -1,5 +1,5 @@
 import type { Micros } from '@endcap/contracts'
-import type { Bidder } from './auction.js'
+import type { Bidder, SlotLimit } from './auction.js'
 import type { RulesInForce } from './rulebook.js'
 
 /** A bidder as the log remembers it, with what became of it. */
@@ -31,3 +31,33 @@ export interface LoggedAuction {
   /** Every bidder down to the last one that won or set a price, and a sample of the rest. */
   readonly bidders: readonly LoggedBidder[]
 }
+
+/**
+ * The bidders with the limits of the customer's frequency caps as they held. The log has a cap only where it kept somebody out, and it did
+ * that once as many had won as it let in.
+ */
+export function cappedBidders({ bidders }: Pick<LoggedAuction, 'bidders'>): readonly LoggedBidder[] {
+  if (!bidders.some(({ reason }) => isCap(reason))) return bidders
+  const limits = new Map<string, SlotLimit>()
+  const ofCampaign = ({ campaignId }: LoggedBidder): string => `campaign ${campaignId}`
+  const ofMerchant = ({ merchantId }: LoggedBidder): string => `merchant ${merchantId}`
+  for (const bidder of bidders) {
+    const { reason } = bidder
+    if (!isCap(reason)) continue
+    const sharerOf = reason === 'frequency_cap' ? ofCampaign : ofMerchant
+    const most = bidders.filter((other) => hasWon(other) && sharerOf(other) === sharerOf(bidder)).length
+    limits.set(sharerOf(bidder), { most, reason })
+  }
+  return bidders.map((bidder) => ({
+    ...bidder,
+    limits: [limits.get(ofCampaign(bidder)), limits.get(ofMerchant(bidder))].filter(
+      (limit) => limit !== undefined,
+    ),
+  }))
+}
+
+const isCap = (reason: string): reason is SlotLimit['reason'] =>
+  reason === 'frequency_cap' || reason === 'merchant_frequency_cap'
+
+/** Whether it was shown, or won a slot that the page was too short for. */
+const hasWon = ({ position, reason }: LoggedBidder): boolean => position > 0 || reason === 'page_ended'

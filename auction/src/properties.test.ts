@@ -45,6 +45,10 @@ describe('what always holds of an auction', () => {
           perMerchant.set(merchantId, (perMerchant.get(merchantId) ?? 0) + 1)
         }
         for (const count of perMerchant.values()) expect(count).toBeLessThanOrEqual(rules.maxPerMerchant)
+        for (const limit of field.flatMap(({ limits }) => limits ?? [])) {
+          const shared = winners.filter(({ ranked }) => ranked.bidder.limits?.includes(limit))
+          expect(shared.length).toBeLessThanOrEqual(limit.most)
+        }
         expect(new Set(winners.map((w) => w.ranked.bidder.listingId)).size).toBe(winners.length)
       }),
       RUNS,

@@ -447,7 +447,7 @@ export function relevance(context: SlateContext, listing: RankedListing): number
  */
 export function smoothedPredictions(
   context: SlateContext,
-  candidates: readonly SlateCandidate[],
+  candidates: readonly Pick<SlateCandidate, 'listingId'>[],
   stats: StatsView,
 ): Predictions {
   const pctr = new Float32Array(candidates.length)

@@ -44,6 +44,8 @@ const rules = z.strictObject({
   squashing: z.number().min(0).max(2).default(1),
   maxPerMerchant: z.int().min(1).max(100).default(2),
   relevanceFloor: z.number().min(0).max(1).default(0),
+  /** How many ads of one request are ranked at most: merchants take turns. */
+  maxCandidates: z.int().min(1).default(500),
   /** How clicks fall from slot to slot, best first; only the VCG price depends on it. Absent: by position. */
   positionEffects: z.array(z.number().positive().max(1)).max(100).optional(),
   /** As in `PUT /v1/rules`. */

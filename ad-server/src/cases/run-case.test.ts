@@ -17,7 +17,6 @@ const NOT_IN_CASES: Partial<Record<DropReason, string>> = {
   merchant_unknown: 'a case makes every merchant that its campaigns name',
   listing_unknown: 'a case makes every listing that its campaigns name',
   not_recorded: 'a case has no log that could fail',
-  retrieval_limit: 'a case has no limit on candidates: it is a limit of serving time, not of the auction',
 }
 
 describe('auction cases', () => {

@@ -21,14 +21,16 @@ import { AdIndex } from '../index/ad-index.js'
 import type { IndexedCampaign } from '../index/indexed-campaign.js'
 import { retrieve } from '../serve/1-retrieve/retrieve.js'
 import { filter, isOutOfRadius, type Remaining } from '../serve/2-filter/filter.js'
+import { shortlist } from '../serve/2-filter/shortlist.js'
 import { createZoneClock } from '../serve/2-filter/zone-clock.js'
+import { CallSales } from '../serve/4-auction/call-sales.js'
 import { bidInputsOf } from '../serve/4-auction/sell-slots.js'
 import { pageEnded } from '../serve/5-respond/auction-event.js'
 import { explainAuction } from '../serve/5-respond/explain.js'
 import { type AdRequest, createQueryReader } from '../serve/ad-request.js'
 import type { Candidate } from '../serve/candidate.js'
 import { DropLedger, type DropReason } from '../serve/drop-reasons.js'
-import { type Capped, NOTHING_CAPPED } from '../serve/frequency-caps.js'
+import { type CapsLeft, NOTHING_CAPPED } from '../serve/frequency-caps.js'
 import { type AuctionCase, auctionCase, type CaseCampaign, type CaseListing } from './case-schema.js'
 import { differencesOf } from './differences.js'
 
@@ -62,8 +64,6 @@ export class AuctionCaseError extends EndcapError {
   }
 }
 
-const MAX_CANDIDATES = 1_000_000
-
 /**
  * Runs one auction case (INTERFACES §8) through the steps that serve requests; predictions come from the case.
  * @throws AuctionCaseError
@@ -96,7 +96,8 @@ export function runAuctionCase(json: unknown): CaseResult {
     if (matched.has(campaign.id)) continue
     drops.addAll(unmetReason(campaign, request), campaign)
   }
-  const candidates = filter(
+  const capsLeft = capsLeftOf(found)
+  const admitted = filter(
     matches,
     request,
     {
@@ -107,25 +108,30 @@ export function runAuctionCase(json: unknown): CaseResult {
       isPacedOut: (campaign) => !campaigns.get(campaign.id)!.passes,
       relevanceOf: (ask, listing) =>
         found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
-      capped: cappedOf(found),
-      maxCandidates: MAX_CANDIDATES,
+      capsLeft,
     },
     drops,
   )
-  predictFromCase(candidates, found)
+  predictFromCase(admitted, found)
   const { sponsored, total } = found.request.slots
   const rules = index.rulebook.inForce(context.placement, context.categories)
+  const candidates = shortlist(
+    admitted,
+    { maxCandidates: found.rules.maxCandidates, rules, predictEarly: (ads) => ads },
+    drops,
+  )
+  new CallSales().limit(candidates, capsLeft)
   setBids(candidates, campaigns)
   const { winners, losers } = runAuction(found.auctionId, candidates, sponsored.length, rules)
-  const shown = shownPositions(
+  const positions = shownPositions(
     found,
     winners.map(({ ranked }) => ranked.bidder.listingId),
     total,
     sponsored,
   )
-  const sold = winners.slice(0, shown.length)
+  const sold = winners.slice(0, positions.length)
   const slots = sold.map((winner, i) => ({
-    position: shown[i]!,
+    position: positions[i]!,
     listingId: winner.ranked.bidder.listingId,
     campaignId: winner.ranked.bidder.campaign.id,
     price: formatPrice(winner.priceMicros),
@@ -134,7 +140,7 @@ export function runAuctionCase(json: unknown): CaseResult {
   const explained = explainAuction({
     auctionId: found.auctionId,
     winners: sold,
-    losers: [...winners.slice(shown.length).map(({ ranked }) => pageEnded(ranked)), ...losers],
+    losers: [...winners.slice(positions.length).map(({ ranked }) => pageEnded(ranked)), ...losers],
     drops,
     rules,
     forSale: sponsored,
@@ -163,28 +169,33 @@ function setBids(candidates: readonly Candidate[], campaigns: ReadonlyMap<string
 const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined =>
   ads.find((ad) => ad.listingId === listingId)?.bid
 
-/** What the customer has seen often enough; nobody is remembered without consent. */
-function cappedOf({ campaigns, rules, request: { customer } }: AuctionCase): Capped {
+/** What caps leave for the customer; nobody is remembered without consent. */
+function capsLeftOf({ campaigns, rules, request: { customer } }: AuctionCase): CapsLeft {
   if (customer?.id === undefined || customer.consent !== true) return NOTHING_CAPPED
-  const merchants = [...new Set(campaigns.map(({ merchantId }) => merchantId))]
+  const merchants = rules.merchantFrequencyCap ? new Set(campaigns.map(({ merchantId }) => merchantId)) : []
   return {
-    campaigns: new Set(campaigns.filter((one) => isOver(one.frequencyCap, [one])).map(({ id }) => id)),
-    merchants: new Set(
-      merchants.filter((merchant) =>
-        isOver(
+    campaigns: new Map(
+      campaigns.flatMap((one) => (one.frequencyCap ? [[one.id, leftOf(one.frequencyCap, [one])]] : [])),
+    ),
+    merchants: new Map(
+      [...merchants].map((merchant) => [
+        merchant,
+        leftOf(
           rules.merchantFrequencyCap,
           campaigns.filter(({ merchantId }) => merchantId === merchant),
         ),
-      ),
+      ]),
     ),
   }
 }
 
-const isOver = (cap: CaseCampaign['frequencyCap'], campaigns: readonly CaseCampaign[]): boolean =>
-  (['hour', 'day', 'week'] as const).some((window) => {
+function leftOf(cap: CaseCampaign['frequencyCap'], campaigns: readonly CaseCampaign[]): number {
+  const ofWindows = (['hour', 'day', 'week'] as const).map((window) => {
     const seen = campaigns.reduce((sum, campaign) => sum + (campaign.seen[window] ?? 0), 0)
-    return seen >= (cap?.[window] ?? Number.POSITIVE_INFINITY)
+    return (cap?.[window] ?? Number.POSITIVE_INFINITY) - seen
   })
+  return Math.max(0, Math.min(...ofWindows))
+}
 
 /** Why retrieval does not give a campaign; serving never looks at those. */
 function unmetReason(campaign: IndexedCampaign, request: Pick<AdRequest, 'location'>): DropReason {

@@ -1,4 +1,4 @@
-import type { Bidder } from '@endcap/auction'
+import type { Bidder, SlotLimit } from '@endcap/auction'
 import type { Micros, Pricing } from '@endcap/contracts'
 import type { IndexedAd, IndexedCampaign } from '../index/indexed-campaign.js'
 import type { IndexedListing } from '../index/indexed-listing.js'
@@ -16,6 +16,7 @@ export class Candidate implements Bidder {
   orderValueMicros: Micros
   /** Its row in the slate of predictions. */
   row = -1
+  limits: readonly SlotLimit[] | undefined = undefined
 
   constructor(
     readonly campaign: IndexedCampaign,

@@ -35,10 +35,14 @@ export const DROP_REASONS = {
   budget_week_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the week" },
   budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
   wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
-  frequency_cap: { outcome: 'dropped', meaning: 'this customer has seen the campaign often enough' },
+  frequency_cap: {
+    outcome: 'dropped',
+    meaning: 'this customer has seen the campaign often enough, counting the slots of the same call',
+  },
   merchant_frequency_cap: {
     outcome: 'dropped',
-    meaning: "this customer has seen the merchant's campaigns often enough",
+    meaning:
+      "this customer has seen the merchant's campaigns often enough, counting the slots of the same call",
   },
   paced: {
     outcome: 'dropped',
@@ -52,7 +56,11 @@ export const DROP_REASONS = {
     meaning:
       'the listing is farther away than the campaign wants, or its place or that of the request is not known',
   },
-  retrieval_limit: { outcome: 'dropped', meaning: 'better candidates filled the limit of one request' },
+  retrieval_limit: {
+    outcome: 'dropped',
+    meaning:
+      'more ads may be shown than are ranked for one request: merchants take turns by what their ads are expected to score, and this one had none',
+  },
   relevance_floor: { outcome: 'dropped', meaning: 'less relevant to the query than the floor' },
   below_reserve: { outcome: 'dropped', meaning: 'the bid, as it stands now, is below the reserve' },
   merchant_limit: { outcome: 'dropped', meaning: 'the merchant has as many slots as one may have' },
@@ -72,13 +80,14 @@ export interface DroppedAd {
   readonly bidMicros: bigint
 }
 
-/** An explanation is for reading: beyond this many ads only the counts go on. */
-const DETAILS_KEPT = 1000
+/** Beyond this many ads an explanation says only how many more there were. */
+const DETAILS_KEPT = 10_000
 
 /** Counts drops by reason; keeps them one by one only where somebody asked why. */
 export class DropLedger {
   readonly counts: Partial<Record<DropReason, number>> = {}
   readonly details: DroppedAd[] = []
+  private left = 0
 
   constructor(
     private readonly keepDetails: boolean,
@@ -87,9 +96,15 @@ export class DropLedger {
 
   add(reason: DropReason, campaign: DroppedCampaign, listingId: string): void {
     this.counts[reason] = (this.counts[reason] ?? 0) + 1
-    if (this.keepDetails && this.details.length < this.mostDetails) {
+    if (!this.keepDetails) return
+    if (this.details.length < this.mostDetails) {
       this.details.push({ campaignId: campaign.id, listingId, reason, bidMicros: campaign.bidMicros })
-    }
+    } else this.left++
+  }
+
+  /** How many drops `details` has no room for. */
+  get omitted(): number {
+    return this.left
   }
 
   /** A reason that holds for every ad of a campaign. */

@@ -9,62 +9,66 @@ const WINDOWS = [
   ['week', 168 * HOUR_MS],
 ] as const
 
-/** What a customer has seen often enough. */
-export interface Capped {
-  readonly campaigns: ReadonlySet<string>
-  readonly merchants: ReadonlySet<string>
+/** How many more impressions a customer may have, by campaign and by merchant; who is not named has no cap. */
+export interface CapsLeft {
+  readonly campaigns: ReadonlyMap<string, number>
+  readonly merchants: ReadonlyMap<string, number>
 }
 
 export interface FrequencyCaps {
   /**
-   * Which of the matched campaigns, and which of their merchants, this customer has seen often enough. Without a customer nothing is
-   * capped; what has no cap costs no look-up.
+   * What their caps leave of the matched campaigns, and of their merchants, for this customer. Without a customer nothing is capped; what
+   * has no cap costs no look-up.
    */
-  cappedOf(matches: readonly Match[], customerHash: string, nowMs: number): Promise<Capped>
+  leftOf(matches: readonly Match[], customerHash: string, nowMs: number): Promise<CapsLeft>
   /** Remembers one impression. */
   seen(campaignId: string, customerHash: string, slot: string, nowMs: number): Promise<void>
 }
 
-const NOBODY: ReadonlySet<string> = new Set()
-export const NOTHING_CAPPED: Capped = { campaigns: NOBODY, merchants: NOBODY }
+const NOBODY: ReadonlyMap<string, number> = new Map()
+export const NOTHING_CAPPED: CapsLeft = { campaigns: NOBODY, merchants: NOBODY }
 
 /**
  * Counts impressions per customer in sliding windows of the state store: of a campaign by its own cap, of all campaigns of a merchant by
  * the operator's. Only customers who consented come here at all.
  */
 export function createFrequencyCaps(state: StateStore, index: AdIndex): FrequencyCaps {
-  async function overCap(key: string, cap: FrequencyCapState, nowMs: number): Promise<boolean> {
-    const over = await Promise.all(
-      windowsOf(cap).map(async ({ ms, atMost }) => (await state.windowCount(key, nowMs, ms)) >= atMost),
+  async function left(key: string, cap: FrequencyCapState, nowMs: number): Promise<number> {
+    const ofWindows = await Promise.all(
+      windowsOf(cap).map(async ({ ms, atMost }) => atMost - (await state.windowCount(key, nowMs, ms))),
     )
-    return over.includes(true)
+    return Math.max(0, Math.min(...ofWindows))
   }
 
-  async function cappedMerchants(
+  async function leftOfMerchants(
     matches: readonly Match[],
     customerHash: string,
     nowMs: number,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<ReadonlyMap<string, number>> {
     const cap = index.rules.merchantFrequencyCap
     if (!cap) return NOBODY
     const merchants = [...new Set(matches.map(({ campaign }) => campaign.merchantId))]
-    const over = await Promise.all(merchants.map((id) => overCap(merchantKey(id, customerHash), cap, nowMs)))
-    return new Set(merchants.filter((_, i) => over[i]))
+    return new Map(
+      await Promise.all(
+        merchants.map(async (id) => [id, await left(merchantKey(id, customerHash), cap, nowMs)] as const),
+      ),
+    )
   }
 
-  async function cappedCampaigns(
+  async function leftOfCampaigns(
     matches: readonly Match[],
     customerHash: string,
     nowMs: number,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<ReadonlyMap<string, number>> {
     const withCap = matches.filter(({ campaign }) => campaign.frequencyCap !== null)
     if (withCap.length === 0) return NOBODY
-    const over = await Promise.all(
-      withCap.map(({ campaign }) =>
-        overCap(campaignKey(campaign.id, customerHash), campaign.frequencyCap!, nowMs),
+    return new Map(
+      await Promise.all(
+        withCap.map(async ({ campaign: { id, frequencyCap } }) => {
+          return [id, await left(campaignKey(id, customerHash), frequencyCap!, nowMs)] as const
+        }),
       ),
     )
-    return new Set(withCap.filter((_, i) => over[i]).map(({ campaign }) => campaign.id))
   }
 
   async function count(key: string, cap: FrequencyCapState | null | undefined, slot: string, nowMs: number) {
@@ -76,11 +80,11 @@ export function createFrequencyCaps(state: StateStore, index: AdIndex): Frequenc
   }
 
   return {
-    async cappedOf(matches, customerHash, nowMs) {
+    async leftOf(matches, customerHash, nowMs) {
       if (customerHash === '') return NOTHING_CAPPED
       const [campaigns, merchants] = await Promise.all([
-        cappedCampaigns(matches, customerHash, nowMs),
-        cappedMerchants(matches, customerHash, nowMs),
+        leftOfCampaigns(matches, customerHash, nowMs),
+        leftOfMerchants(matches, customerHash, nowMs),
       ])
       return { campaigns, merchants }
     },

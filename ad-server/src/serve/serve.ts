@@ -21,15 +21,18 @@ import { layOutPage } from '../domain/page.js'
 import type { AdIndex, Match } from '../index/ad-index.js'
 import { retrieve } from './1-retrieve/retrieve.js'
 import { filter } from './2-filter/filter.js'
+import { shortlist } from './2-filter/shortlist.js'
 import { createZoneClock } from './2-filter/zone-clock.js'
 import {
   assignPredictions,
   featuresOf,
   type PredictDeps,
   predict,
+  predictEarly,
   type SlatePredictions,
 } from './3-predict/predict.js'
 import { type Slate, slateOf } from './3-predict/slate.js'
+import type { CallSales } from './4-auction/call-sales.js'
 import { sellSlots } from './4-auction/sell-slots.js'
 import { type Loss, pageEnded, printAuctionEvent } from './5-respond/auction-event.js'
 import { explainAuction } from './5-respond/explain.js'
@@ -39,7 +42,7 @@ import type { ServedSlot } from './5-respond/served-slot.js'
 import { type AdRequest, createQueryReader } from './ad-request.js'
 import type { Candidate } from './candidate.js'
 import { DropLedger } from './drop-reasons.js'
-import { type Capped, type FrequencyCaps, NOTHING_CAPPED } from './frequency-caps.js'
+import { type CapsLeft, type FrequencyCaps, NOTHING_CAPPED } from './frequency-caps.js'
 import { createGroupAppend } from './group-append.js'
 import type { IdentityHasher } from './identity-hasher.js'
 import { type Lap, startLaps, type Timings } from './timings.js'
@@ -76,6 +79,8 @@ export interface ServeDeps {
 export interface ServeOptions {
   readonly requestId: string
   readonly explain: boolean
+  /** Of all auctions of the call. */
+  readonly callSales: CallSales
 }
 
 export type Customer = NonNullable<RankBody['customer']>
@@ -94,7 +99,7 @@ export interface Serve {
   auction(input: AuctionInput, customer: Customer | undefined, options: ServeOptions): Promise<AuctionOutcome>
 }
 
-/** How many ads of one request are predicted and ranked at most. */
+/** How many ads of one request are predicted and ranked at most; which ones, `shortlist` decides. */
 const MAX_CANDIDATES = 500
 
 interface Ask {
@@ -109,6 +114,14 @@ interface Ask {
   readonly forSale: readonly number[]
   readonly rules: RulesInForce
 }
+
+/** The ads that may be shown. */
+interface Sponsored {
+  readonly candidates: readonly Candidate[]
+  readonly capsLeft: CapsLeft
+}
+
+const NO_ADS: Sponsored = { candidates: [], capsLeft: NOTHING_CAPPED }
 
 interface LaidOut {
   readonly shown: readonly UnsealedSlot[]
@@ -221,7 +234,7 @@ export function createServe(deps: ServeDeps): Serve {
     const lap = startLaps(deps.timings)
     const degraded: Degraded[] = []
     const drops = new DropLedger(options.explain)
-    const candidates = await sponsoredCandidates(ask, drops, degraded, lap)
+    const { candidates, capsLeft } = await sponsoredCandidates(ask, drops, degraded, lap)
     const slate = slateOf(deps.index, ask.organic, candidates)
     const features = featuresOf(request.context, slate, deps.predict)
     lap('features')
@@ -229,7 +242,9 @@ export function createServe(deps: ServeDeps): Serve {
     if (predictions.degraded) degraded.push(predictions.degraded)
     lap('predict')
 
+    options.callSales.limit(candidates, capsLeft)
     const page = sell(ask, slate, candidates, predictions, degraded)
+    for (const { ranked } of page.winners) options.callSales.sold(ranked.bidder)
     for (const { reason } of page.losers) drops.counts[reason] = (drops.counts[reason] ?? 0) + 1
     lap('auction')
     let slots = seal(ask, slate, page.shown, predictions)
@@ -271,19 +286,19 @@ export function createServe(deps: ServeDeps): Serve {
     drops: DropLedger,
     degraded: Degraded[],
     lap: Lap,
-  ): Promise<Candidate[]> {
-    if (ask.forSale.length === 0) return []
+  ): Promise<Sponsored> {
+    if (ask.forSale.length === 0) return NO_ADS
     if (deps.sink.problem() !== undefined) {
       degraded.push('spool_full')
-      return []
+      return NO_ADS
     }
     if (deps.budgets.isStale()) degraded.push('budget_view_stale')
-    if (!deps.budgets.hasView()) return []
+    if (!deps.budgets.hasView()) return NO_ADS
     try {
       const { request } = ask
       const matches = retrieve(deps.index, request)
       lap('retrieve')
-      const capped = await cappedOf(matches, request, degraded)
+      const capsLeft = await capsLeftOf(matches, request, degraded)
       deps.inFlight.advance(request.nowMs)
       const candidates = filter(
         matches,
@@ -295,28 +310,36 @@ export function createServe(deps: ServeDeps): Serve {
           multiplierOf: (campaign) => paceOf(campaign).multiplier,
           isPacedOut: (campaign) => isPacedOut(paceOf(campaign), deps.random),
           relevanceOf: relevance,
-          capped,
+          capsLeft,
+        },
+        drops,
+      )
+      const listed = shortlist(
+        candidates,
+        {
           maxCandidates: MAX_CANDIDATES,
+          rules: ask.rules,
+          predictEarly: (ads) => predictEarly(request.context, ads, deps.predict),
         },
         drops,
       )
       lap('filter')
-      return candidates
+      return { candidates: listed, capsLeft }
     } catch (error) {
       deps.logger.error({ err: error, auctionId: ask.request.auctionId }, 'sponsored selection failed')
       degraded.push('sponsored_failed')
-      return []
+      return NO_ADS
     }
   }
 
-  async function cappedOf(
+  async function capsLeftOf(
     matches: readonly Match[],
     request: AdRequest,
     degraded: Degraded[],
-  ): Promise<Capped> {
+  ): Promise<CapsLeft> {
     if (!request.consented) return NOTHING_CAPPED
     try {
-      return await deps.caps.cappedOf(matches, request.customerHash, request.nowMs)
+      return await deps.caps.leftOf(matches, request.customerHash, request.nowMs)
     } catch {
       degraded.push('frequency_caps_unavailable')
       return NOTHING_CAPPED

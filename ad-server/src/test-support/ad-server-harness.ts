@@ -40,6 +40,8 @@ export const KEYS = {
 export const tokenKeys = [{ id: 'k1', secret: Buffer.alloc(32, 7) }]
 export const sealer = createTokenSealer(tokenKeys)
 export const identityKey = Buffer.alloc(32, 9)
+/** Of a browser that no list of robots holds. */
+export const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
 /** A Monday. */
 export const NOW_MS = Date.parse('2026-01-05T12:00:00Z')
 

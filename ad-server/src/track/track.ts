@@ -120,10 +120,14 @@ export function createTrack(deps: TrackDeps): Track {
     await countForCaps(events)
   }
 
-  /** Only for customers who agreed to it. Caps are a courtesy to shoppers, not a promise: when the state store is away an impression goes uncounted. */
+  /** Only for customers who agreed to it, and not what a robot saw. Caps are a courtesy to shoppers, not a promise: when the state store is away an impression goes uncounted. */
   async function countForCaps(events: readonly InteractionEvent[]): Promise<void> {
     const impressions = events.filter(
-      ({ type, data }) => type === 'impression' && data.campaignId !== '' && data.consented === true,
+      ({ type, data }) =>
+        type === 'impression' &&
+        data.campaignId !== '' &&
+        data.consented === true &&
+        data.suspicions.length === 0,
     )
     try {
       await Promise.all(

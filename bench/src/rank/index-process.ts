@@ -85,8 +85,7 @@ function createStopwatch(index: AdIndex): (group: number) => number {
         multiplierOf: () => 1,
         isPacedOut: () => false,
         relevanceOf: relevance,
-        capped: NOTHING_CAPPED,
-        maxCandidates: MATCHING + 1,
+        capsLeft: NOTHING_CAPPED,
       },
       new DropLedger(false),
     )

@@ -126,6 +126,8 @@ export const explanation = z.object({
   /** The positions that were for sale. */
   forSale: z.array(z.int()),
   candidates: z.array(explainedCandidate),
+  /** How many more ads were dropped before the auction than are listed: an answer lists ten thousand of those at most. */
+  omitted: z.int().min(0).default(0),
 })
 export type Explanation = z.infer<typeof explanation>
 

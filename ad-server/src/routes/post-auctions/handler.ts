@@ -7,6 +7,7 @@ import {
 } from '@endcap/contracts'
 import { parseOrThrow } from '@endcap/platform/http'
 import type { z } from 'zod'
+import { CallSales } from '../../serve/4-auction/call-sales.js'
 import type { ServedSlot } from '../../serve/5-respond/served-slot.js'
 import type { Customer, Serve } from '../../serve/serve.js'
 
@@ -31,8 +32,9 @@ export async function runAuctions(
   deps: RunDeps,
   options: RunOptions,
 ): Promise<Answer> {
+  const callSales = new CallSales()
   const results = await Promise.all(
-    body.auctions.map((input, index) => runOne(input, index, body.customer, deps, options)),
+    body.auctions.map((input, index) => runOne(input, index, body.customer, deps, { ...options, callSales })),
   )
   return { results }
 }
@@ -42,7 +44,7 @@ async function runOne(
   index: number,
   customer: Customer | undefined,
   deps: RunDeps,
-  options: RunOptions,
+  options: RunOptions & { readonly callSales: CallSales },
 ): Promise<Result> {
   try {
     const auction = parseOrThrow(auctionInput, input, ['auctions', index])

@@ -13,6 +13,7 @@ import { FEATURE_COUNT } from '@endcap/ranking'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type AdServerHarness,
+  BROWSER,
   breakableSink,
   campaignChange,
   KEYS,
@@ -181,6 +182,24 @@ describe('POST /v1/rank', () => {
     ])
     expect((await rank({}, KEYS.serve, '?explain=1')).statusCode).toBe(403)
     expect((await rank({}, KEYS.operator, '?explain=yes')).json().errors[0].path).toBe('?explain')
+  })
+
+  it('says how many dropped ads an explanation has no room for', async () => {
+    const listings = Array.from({ length: 1000 }, (_, i) => `X${i}`)
+    const elsewhere = { placements: ['home'] }
+    await ads.change(
+      ...Array.from({ length: 11 }, (_, i) => campaignChange(`cmp_x${i}`, 'm3', listings, elsewhere)),
+    )
+    const { explain } = rankAnswer.parse((await rank({}, KEYS.operator, '?explain=1')).json())
+    const placement = explain!.candidates.filter(({ reason }) => reason === 'placement')
+    expect(placement.length + explain!.omitted).toBeGreaterThanOrEqual(11_000)
+    expect(explain!.omitted).toBeGreaterThan(0)
+    expect(explain!.candidates.length).toBeGreaterThanOrEqual(10_000)
+    await ads.change(
+      ...Array.from({ length: 11 }, (_, i) =>
+        campaignChange(`cmp_x${i}`, 'm3', listings, { ...elsewhere, status: 'archived' }),
+      ),
+    )
   })
 
   it('explains bid, score and price of a winner with their arithmetic', async () => {
@@ -366,7 +385,7 @@ describe('POST /v1/rank', () => {
     for (let i = 0; i < 2; i++) {
       const body = (await rank(ask)).json()
       expect(body.slots[0].listingId).toBe('S1')
-      await ads.get(new URL(body.slots[0].impressionUrl).pathname)
+      await ads.get(new URL(body.slots[0].impressionUrl).pathname, { 'user-agent': BROWSER })
     }
     expect((await rank(ask)).json().slots[0].listingId).toBe('S2')
     expect((await rank({ ...ask, customer: { id: 'other' } })).json().slots[0].listingId).toBe('S1')

@@ -1,6 +1,7 @@
 import { EndcapError, rankAnswer, rankBody } from '@endcap/contracts'
 import { type App, scopes, zodValidatorCompiler } from '@endcap/platform/http'
 import type { z } from 'zod'
+import { CallSales } from '../../serve/4-auction/call-sales.js'
 import { serialiseRank } from '../../serve/5-respond/serialise.js'
 import type { Serve } from '../../serve/serve.js'
 import { startLaps, type Timings } from '../../serve/timings.js'
@@ -47,7 +48,11 @@ export function postRank(app: App, { serve, publicUrl, timings }: PostRankDeps):
     },
     async (request, reply) => {
       const explain = wantsExplanation(request.query, request.caller)
-      const result = await serve.rank(request.body, { requestId: request.id, explain })
+      const result = await serve.rank(request.body, {
+        requestId: request.id,
+        explain,
+        callSales: new CallSales(),
+      })
       const lap = startLaps(timings)
       const text = serialiseRank(result, publicUrl)
       lap('serialise')

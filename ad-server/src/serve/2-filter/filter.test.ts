@@ -16,6 +16,7 @@ import { type AdRequest, createQueryReader } from '../ad-request.js'
 import { DropLedger, type DropReason } from '../drop-reasons.js'
 import { NOTHING_CAPPED } from '../frequency-caps.js'
 import { filter } from './filter.js'
+import { shortlist } from './shortlist.js'
 import { createZoneClock } from './zone-clock.js'
 
 /** A change without its sequence. */
@@ -60,7 +61,7 @@ function requestOf(ask: Ask): AdRequest {
   }
 }
 
-const select = (index: AdIndex, request: AdRequest, drops: DropLedger, maxCandidates = 500) =>
+const select = (index: AdIndex, request: AdRequest, drops: DropLedger) =>
   filter(
     retrieve(index, request),
     request,
@@ -71,8 +72,7 @@ const select = (index: AdIndex, request: AdRequest, drops: DropLedger, maxCandid
       multiplierOf: () => 1,
       isPacedOut: () => false,
       relevanceOf: relevance,
-      capped: NOTHING_CAPPED,
-      maxCandidates,
+      capsLeft: NOTHING_CAPPED,
     },
     drops,
   )
@@ -143,7 +143,15 @@ describe('every ad that is met', () => {
         const request = requestOf(asked)
         const drops = new DropLedger(false)
         const matches = retrieve(index, request)
-        const candidates = select(index, request, drops, 2)
+        const candidates = shortlist(
+          select(index, request, drops),
+          {
+            maxCandidates: 2,
+            rules: index.rulebook.inForce('search', []),
+            predictEarly: (ads) => ads,
+          },
+          drops,
+        )
         const met = matches.reduce((sum, { campaign }) => sum + campaign.ads.length, 0)
         const left = Object.values(drops.counts).reduce((sum, count) => sum + count, 0)
         expect(candidates.length + left).toBe(met)

@@ -1,3 +1,4 @@
+import { effectiveBid, reserveOf } from '@endcap/auction'
 import type { LocalTime, MerchantState, Micros } from '@endcap/contracts'
 import type { RankedListing, SlateContext } from '@endcap/ranking'
 import { distanceKm } from '../../domain/geo.js'
@@ -7,7 +8,7 @@ import type { IndexedListing } from '../../index/indexed-listing.js'
 import type { AdRequest } from '../ad-request.js'
 import { Candidate } from '../candidate.js'
 import type { DropLedger, DropReason } from '../drop-reasons.js'
-import type { Capped } from '../frequency-caps.js'
+import type { CapsLeft } from '../frequency-caps.js'
 
 /** What a campaign may still spend; undefined where there is no limit. */
 export interface Remaining {
@@ -30,9 +31,7 @@ export interface FilterDeps {
   /** Whether pacing's gate keeps the campaign out of this auction. */
   readonly isPacedOut: (campaign: IndexedCampaign) => boolean
   readonly relevanceOf: (context: SlateContext, listing: RankedListing) => number
-  /** What this customer has seen often enough. */
-  readonly capped: Capped
-  readonly maxCandidates: number
+  readonly capsLeft: CapsLeft
 }
 
 interface Admitted {
@@ -41,7 +40,7 @@ interface Admitted {
   readonly remainingMicros: Micros | undefined
 }
 
-/** Keeps the ads that may be shown now; every other one leaves with its reason. */
+/** Keeps the ads that may be shown now, in one currency; every other one leaves with its reason. */
 export function filter(
   matches: readonly Match[],
   request: AdRequest,
@@ -95,8 +94,8 @@ function judgeCampaign(
   const remaining = deps.remainingOf(campaign, local.date)
   const spent = spentOf(remaining)
   if (spent) return spent
-  if (deps.capped.campaigns.has(campaign.id)) return 'frequency_cap'
-  if (deps.capped.merchants.has(campaign.merchantId)) return 'merchant_frequency_cap'
+  if (deps.capsLeft.campaigns.get(campaign.id) === 0) return 'frequency_cap'
+  if (deps.capsLeft.merchants.get(campaign.merchantId) === 0) return 'merchant_frequency_cap'
   if (deps.isPacedOut(campaign)) return 'paced'
   return {
     match,
@@ -144,7 +143,7 @@ const least = (a: Micros | undefined, b: Micros | undefined): Micros | undefined
 
 /**
  * Bids of different currencies cannot be compared, so an auction is held in one: that of the first named listing that Endcap knows,
- * else the one with the most campaigns (of equals, the first by name).
+ * else that of most merchants who bid the reserve or more (of equals, the first by name).
  */
 function inOneCurrency(
   admitted: readonly Admitted[],
@@ -154,7 +153,7 @@ function inOneCurrency(
 ): readonly Admitted[] {
   const first = admitted[0]?.currency
   if (admitted.every(({ currency }) => currency === first)) return admitted
-  const currency = currencyOf(request, deps) ?? mostCommon(admitted.map((campaign) => campaign.currency))
+  const currency = currencyOf(request, deps) ?? currencyOfMost(admitted, request, deps)
   return admitted.filter((campaign) => {
     if (campaign.currency === currency) return true
     drops.addAll('currency', campaign.match.campaign)
@@ -170,11 +169,38 @@ function currencyOf(request: AdRequest, deps: FilterDeps): string | undefined {
   return undefined
 }
 
-function mostCommon(names: readonly string[]): string {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]![0]
+function currencyOfMost(admitted: readonly Admitted[], request: AdRequest, deps: FilterDeps): string {
+  const rules = deps.index.rulebook.inForce(request.context.placement, request.context.categories)
+  const canBid = admitted.filter(({ match, remainingMicros }) => {
+    const { campaign } = match
+    const most = mostToBid(campaign, remainingMicros, deps.multiplierOf(campaign))
+    return most > 0n && most >= reserveOf(campaign, rules)
+  })
+  const merchants = new Map<string, Set<string>>()
+  for (const { currency, match } of canBid.length > 0 ? canBid : admitted) {
+    const ofCurrency = merchants.get(currency)
+    if (ofCurrency) ofCurrency.add(match.campaign.merchantId)
+    else merchants.set(currency, new Set([match.campaign.merchantId]))
+  }
+  return [...merchants].sort(([a, m], [b, n]) => n.size - m.size || (a < b ? -1 : 1))[0]![0]
 }
+
+/** Whatever the predictions will say. */
+const mostToBid = (
+  { pricing, bidMicros }: IndexedCampaign,
+  remainingMicros: Micros | undefined,
+  multiplier: number,
+): Micros =>
+  effectiveBid({
+    pricing,
+    bidMicros,
+    targetRoas: null,
+    pctr: 1,
+    pcvr: 1,
+    orderValueMicros: 0n,
+    multiplier,
+    remainingMicros,
+  })
 
 function adsOf(
   admitted: readonly Admitted[],
@@ -216,7 +242,7 @@ function adsOf(
       }
     }
   }
-  return atMost(deps.maxCandidates, candidates, drops)
+  return candidates
 }
 
 function isFarFromListing(
@@ -226,19 +252,4 @@ function isFarFromListing(
 ): boolean {
   if (listingRadiusKm === undefined) return false
   return !location || !listing.location || distanceKm(listing.location, location) > listingRadiusKm
-}
-
-/** A cpm bid divided by this is the click bid that earns the same at a click rate of 2 %: near enough to cut a long list. */
-const CPM_PER_CPC = 20
-
-/** Beyond the limit of one request the best by bid × relevance stay: what predictions would be spent on first. */
-function atMost(limit: number, candidates: Candidate[], drops: DropLedger): Candidate[] {
-  if (candidates.length <= limit) return candidates
-  const worth = ({ bidMicros, pricing, relevance }: Candidate): number =>
-    (pricing === 'cpc' ? Number(bidMicros) : Number(bidMicros) / CPM_PER_CPC) * relevance
-  candidates.sort((a, b) => worth(b) - worth(a) || (a.adId < b.adId ? -1 : 1))
-  for (const { campaign, listingId } of candidates.slice(limit)) {
-    drops.add('retrieval_limit', campaign, listingId)
-  }
-  return candidates.slice(0, limit)
 }

@@ -61,6 +61,16 @@ export async function predict(
   return { pctr, pcvr, modelVersion: SMOOTHED_RATES, degraded: answer.reason, features, release }
 }
 
+/** By candidate: smoothed historical rates, to choose by whom the model is asked about. */
+export function predictEarly(
+  context: SlateContext,
+  candidates: readonly Candidate[],
+  { stats }: Pick<PredictDeps, 'stats'>,
+): { readonly pctr: number; readonly pcvr: number }[] {
+  const { pctr, pcvr } = smoothedPredictions(context, candidates, stats())
+  return candidates.map((_, row) => ({ pctr: pctr[row]!, pcvr: pcvr[row]! }))
+}
+
 /** Gives each candidate the predictions of its listing. */
 export function assignPredictions(candidates: readonly Candidate[], { pctr, pcvr }: Predictions): void {
   for (const candidate of candidates) {

@@ -63,6 +63,7 @@ export function explainAuction(input: ExplainInput): Explanation {
         bid: formatPrice(bidMicros),
       })),
     ],
+    omitted: drops.omitted,
   }
 }
 
