@@ -52,8 +52,9 @@ export interface Winner<B extends Bidder> {
 export type LossReason = 'below_reserve' | 'merchant_limit' | 'already_shown' | 'outranked'
 
 /**
- * What a loser had to do with the result. `decisive`: some winner's `next`; without it a price could be another. `passed_over`: kept
- * out, though its score was better than that of the last winner or of its `next`. `none`: neither.
+ * What a loser had to do with the result. `decisive`: some winner's `next`, or the one that would have a slot were some winner not there;
+ * without it a price or a VCG price could be another. `passed_over`: kept out, though its score was better than that of the last winner
+ * or of its `next`. `none`: neither.
  */
 export type LoserRole = 'decisive' | 'passed_over' | 'none'
 
@@ -155,22 +156,42 @@ export function runAuction<B extends Bidder>(
 
   const winners: Winner<B>[] = []
   const slotsByMerchant = new Map<string, number>()
-  const shownListings = new Set<string>()
-  const keptOut = (bidder: B): LossReason | undefined =>
+  const winnerByListing = new Map<string, B>()
+  const isAtLimit = (bidder: B): boolean =>
     (slotsByMerchant.get(bidder.merchantId) ?? 0) >= rules.maxPerMerchant
-      ? 'merchant_limit'
-      : shownListings.has(bidder.listingId)
-        ? 'already_shown'
-        : undefined
+  const keptOut = (bidder: B): LossReason | undefined =>
+    isAtLimit(bidder) ? 'merchant_limit' : winnerByListing.has(bidder.listingId) ? 'already_shown' : undefined
   // By place in the ranking; a winner has no reason to lose.
   const reasons: (LossReason | undefined)[] = []
-  const setters = new Set<Ranked<B> | undefined>()
+  const decisive = new Set<Ranked<B> | undefined>()
+  // Winners for whom no loser has been met yet that would have a slot were they not there.
+  const irreplaceable: B[] = []
+  /**
+   * Takes a loser as the one that would have a slot for every winner that it is the first such loser for. It is the only one: being of
+   * the winner's merchant (a listing has one) or behind all winners, it keeps nobody out and lets nobody in. So a VCG price, which asks
+   * how slots would go without the winner, depends on no other loser.
+   */
+  function replaceBy(loser: Ranked<B>): void {
+    const { merchantId, listingId } = loser.bidder
+    const atLimit = isAtLimit(loser.bidder)
+    const shownBy = winnerByListing.get(listingId)
+    for (let i = irreplaceable.length - 1; i >= 0; i--) {
+      const winner = irreplaceable[i]!
+      if (atLimit && winner.merchantId !== merchantId) continue
+      if (shownBy && shownBy !== winner) continue
+      irreplaceable.splice(i, 1)
+      decisive.add(loser)
+    }
+  }
   let lastDecisive = -1
   for (let i = 0; i < ranking.length; i++) {
     const ranked = ranking[i]!
     const { bidder } = ranked
     reasons[i] = winners.length >= slots ? 'outranked' : keptOut(bidder)
-    if (reasons[i]) continue
+    if (reasons[i]) {
+      if (irreplaceable.length > 0) replaceBy(ranked)
+      continue
+    }
     let next: Ranked<B> | undefined
     for (let j = i + 1; j < ranking.length; j++) {
       const rival = ranking[j]!
@@ -180,7 +201,7 @@ export function runAuction<B extends Bidder>(
       break
     }
     lastDecisive = Math.max(lastDecisive, i)
-    setters.add(next)
+    decisive.add(next)
     const priceMicros = priceOf(ranked, next, rules)
     winners.push({
       ranked,
@@ -190,7 +211,8 @@ export function runAuction<B extends Bidder>(
       priceSetter: priceMicros === reserveOf(bidder, rules) ? undefined : next?.bidder,
     })
     slotsByMerchant.set(bidder.merchantId, (slotsByMerchant.get(bidder.merchantId) ?? 0) + 1)
-    shownListings.add(bidder.listingId)
+    winnerByListing.set(bidder.listingId, bidder)
+    irreplaceable.push(bidder)
   }
   const losers: Loser<B>[] = []
   for (let i = 0; i < ranking.length; i++) {
@@ -200,7 +222,7 @@ export function runAuction<B extends Bidder>(
     losers.push({
       ranked,
       reason,
-      role: setters.has(ranked) ? 'decisive' : i < lastDecisive ? 'passed_over' : 'none',
+      role: decisive.has(ranked) ? 'decisive' : i < lastDecisive ? 'passed_over' : 'none',
     })
   }
   for (const ranked of belowReserve) losers.push({ ranked, reason: 'below_reserve', role: 'none' })

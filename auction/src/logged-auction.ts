@@ -28,6 +28,6 @@ export interface LoggedAuction {
   readonly totalSlots: number
   /** The positions for sale, ascending. */
   readonly forSale: readonly number[]
-  /** Every bidder down to the last one that won or set a price, and a sample of the rest. */
+  /** Every winner, every loser that had to do with a price, and a sample of the rest. */
   readonly bidders: readonly LoggedBidder[]
 }
