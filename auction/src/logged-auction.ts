@@ -31,3 +31,10 @@ export interface LoggedAuction {
   /** Every winner, every loser that had to do with a price, and a sample of the rest. */
   readonly bidders: readonly LoggedBidder[]
 }
+
+/** The positions for sale that the page reached: where it ended before one of them, it would have ended there for others as well. */
+export function reachedPositions({ bidders, forSale }: LoggedAuction): readonly number[] {
+  return bidders.some(({ reason }) => reason === 'page_ended')
+    ? forSale.slice(0, bidders.filter(({ position }) => position > 0).length)
+    : forSale
+}
