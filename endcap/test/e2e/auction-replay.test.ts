@@ -26,6 +26,11 @@ const AUCTIONS = 40
 const PATIENCE_MS = 60_000
 const MERCHANTS = 6
 
+interface CaseResult extends Pick<Explanation, 'rules'> {
+  readonly slots: unknown
+  readonly outcomes: Explanation['candidates']
+}
+
 describe('a logged auction', () => {
   let dir: string
   let host: Host
@@ -182,7 +187,9 @@ describe('a logged auction', () => {
   }
 
   /** What each winner pays, and how that comes. */
-  const pricesOf = (candidates: Explanation['candidates'] | LoggedAuctionAnswer['outcomes']) =>
+  const pricesOf = (
+    candidates: readonly Pick<Explanation['candidates'][number], 'outcome' | 'adId' | 'price' | 'pricedBy'>[],
+  ) =>
     candidates
       .filter(({ outcome }) => outcome === 'won')
       .map(({ adId, price, pricedBy }) => ({ adId, price, pricedBy }))
@@ -237,7 +244,10 @@ describe('a logged auction', () => {
     const replayed = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { slots: unknown })
+      .map((line) => JSON.parse(line) as CaseResult)
+    expect(replayed.map(({ rules, outcomes }) => ({ rules, sold: pricesOf(outcomes) }))).toEqual(
+      before.map(({ rules, outcomes }) => ({ rules, sold: pricesOf(outcomes) })),
+    )
     expect(replayed.map(({ slots }) => slots)).toEqual(
       before.map(({ slots }) =>
         slots
