@@ -126,7 +126,9 @@ describe('merchants and listings', () => {
       'auc_1',
       [
         bidder('a1', '0.90', { merchantId: 'm' }),
+        // Would have the slot without a1, and so is in its VCG price.
         bidder('a2', '0.80', { merchantId: 'm' }),
+        bidder('a3', '0.75', { merchantId: 'm' }),
         bidder('b', '0.70'),
         bidder('c', '0.60'),
         bidder('d', '0.05'),
@@ -135,7 +137,8 @@ describe('merchants and listings', () => {
       rules({ maxPerMerchant: 1 }),
     )
     expect(result.losers.map((l) => [l.ranked.bidder.adId, l.reason, l.role])).toEqual([
-      ['a2', 'outranked', 'passed_over'],
+      ['a2', 'outranked', 'decisive'],
+      ['a3', 'outranked', 'passed_over'],
       ['b', 'outranked', 'decisive'],
       ['c', 'outranked', 'none'],
       ['d', 'below_reserve', 'none'],

@@ -65,8 +65,9 @@ export type LossReason =
   | SlotLimit['reason']
 
 /**
- * What a loser had to do with the result. `decisive`: some winner's `next`; without it a price could be another. `passed_over`: kept
- * out, though its score was better than that of the last winner or of its `next`. `none`: neither.
+ * What a loser had to do with the result. `decisive`: some winner's `next`, or the one that would have a slot were some winner not there;
+ * without it a price or a VCG price could be another. `passed_over`: kept out, though its score was better than that of the last winner
+ * or of its `next`. `none`: neither.
  */
 export type LoserRole = 'decisive' | 'passed_over' | 'none'
 
@@ -146,8 +147,8 @@ export function priceOf(
  * Sells up to `slots` slots to the bidders by quality-weighted generalised second price.
  *
  * Score = bid × quality^s per impression; cpc and cpm bids compete by it. Slots go from the best score down. Passed over:
- * a bidder whose merchant, or any other limit that it shares, has its slots already, and one whose listing is shown already. A winner's price is set by
- * the best-scoring bidder of another merchant that could itself have taken that slot. Equal scores: the lower `tieDraw`.
+ * a bidder whose merchant, or another limit that it shares, has its slots already, and one whose listing is shown already. A winner's
+ * price is set by the best-scoring bidder of another merchant that could itself have taken that slot. Equal scores: the lower `tieDraw`.
  * Pure, and independent of the order of `bidders`.
  */
 export function runAuction<B extends Bidder>(
@@ -168,26 +169,52 @@ export function runAuction<B extends Bidder>(
 
   const winners: Winner<B>[] = []
   const slotsByMerchant = new Map<string, number>()
-  const shownListings = new Set<string>()
+  const winnerByListing = new Map<string, B>()
   const slotsByLimit = new Map<SlotLimit, number>()
-  const usedUp = ({ limits }: B): LossReason | undefined =>
-    limits?.find((limit) => (slotsByLimit.get(limit) ?? 0) >= limit.most)?.reason
-  const keptOut = (bidder: B): LossReason | undefined =>
+  const isAtLimit = (bidder: B): boolean =>
     (slotsByMerchant.get(bidder.merchantId) ?? 0) >= rules.maxPerMerchant
+  const isUsedUp = (limit: SlotLimit): boolean => (slotsByLimit.get(limit) ?? 0) >= limit.most
+  const usedUp = ({ limits }: B): LossReason | undefined => limits?.find(isUsedUp)?.reason
+  const keptOut = (bidder: B): LossReason | undefined =>
+    usedUp(bidder) ??
+    (isAtLimit(bidder)
       ? 'merchant_limit'
-      : shownListings.has(bidder.listingId)
+      : winnerByListing.has(bidder.listingId)
         ? 'already_shown'
-        : usedUp(bidder)
+        : undefined)
   // By place in the ranking; a winner has no reason to lose.
   const reasons: (LossReason | undefined)[] = []
-  const setters = new Set<Ranked<B> | undefined>()
+  const decisive = new Set<Ranked<B> | undefined>()
+  // Winners for whom no loser has been met yet that would have a slot were they not there.
+  const irreplaceable: B[] = []
+  /**
+   * Takes a loser as the one that would have a slot for every winner that it is the first such loser for. It is the only one: being of
+   * the winner's merchant (a listing has one) or behind all winners, it keeps nobody out and lets nobody in. So a VCG price, which asks
+   * how slots would go without the winner, depends on no other loser.
+   */
+  function replaceBy(loser: Ranked<B>): void {
+    const { merchantId, listingId } = loser.bidder
+    const atLimit = isAtLimit(loser.bidder)
+    const shownBy = winnerByListing.get(listingId)
+    for (let i = irreplaceable.length - 1; i >= 0; i--) {
+      const winner = irreplaceable[i]!
+      if (atLimit && winner.merchantId !== merchantId) continue
+      if (shownBy && shownBy !== winner) continue
+      if (loser.bidder.limits?.some((limit) => isUsedUp(limit) && !winner.limits?.includes(limit))) continue
+      irreplaceable.splice(i, 1)
+      decisive.add(loser)
+    }
+  }
   let lastDecisive = -1
   for (let i = 0; i < ranking.length; i++) {
     const ranked = ranking[i]!
     const { bidder } = ranked
-    // Whom a limit of its own keeps out sets no price either, so that is told of it when all slots are sold, too.
+    // Told of whomever it keeps out, also when all slots are sold: the log knows these limits by their losers only.
     reasons[i] = winners.length >= slots ? (usedUp(bidder) ?? 'outranked') : keptOut(bidder)
-    if (reasons[i]) continue
+    if (reasons[i]) {
+      if (irreplaceable.length > 0) replaceBy(ranked)
+      continue
+    }
     let next: Ranked<B> | undefined
     for (let j = i + 1; j < ranking.length; j++) {
       const rival = ranking[j]!
@@ -197,7 +224,7 @@ export function runAuction<B extends Bidder>(
       break
     }
     lastDecisive = Math.max(lastDecisive, i)
-    setters.add(next)
+    decisive.add(next)
     const priceMicros = priceOf(ranked, next, rules)
     winners.push({
       ranked,
@@ -207,8 +234,9 @@ export function runAuction<B extends Bidder>(
       priceSetter: priceMicros === reserveOf(bidder, rules) ? undefined : next?.bidder,
     })
     slotsByMerchant.set(bidder.merchantId, (slotsByMerchant.get(bidder.merchantId) ?? 0) + 1)
-    shownListings.add(bidder.listingId)
+    winnerByListing.set(bidder.listingId, bidder)
     for (const limit of bidder.limits ?? []) slotsByLimit.set(limit, (slotsByLimit.get(limit) ?? 0) + 1)
+    irreplaceable.push(bidder)
   }
   const losers: Loser<B>[] = []
   for (let i = 0; i < ranking.length; i++) {
@@ -218,7 +246,7 @@ export function runAuction<B extends Bidder>(
     losers.push({
       ranked,
       reason,
-      role: setters.has(ranked) ? 'decisive' : i < lastDecisive ? 'passed_over' : 'none',
+      role: decisive.has(ranked) ? 'decisive' : i < lastDecisive ? 'passed_over' : 'none',
     })
   }
   for (const ranked of belowReserve) losers.push({ ranked, reason: 'below_reserve', role: 'none' })

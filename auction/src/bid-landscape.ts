@@ -1,5 +1,5 @@
 import { runAuction } from './auction.js'
-import { cappedBidders, type LoggedAuction, type LoggedBidder } from './logged-auction.js'
+import { type LoggedAuction, type LoggedBidder, reachedPositions } from './logged-auction.js'
 import { positionEffect } from './position-effect.js'
 
 /** What a campaign would have won at another bid, estimated over the auctions it is given. */
@@ -63,17 +63,10 @@ export function createBidLandscape(campaignId: string, changesPercent: readonly 
 
 /** The campaign's winners of one auction with its bids changed. */
 function rerun(logged: LoggedAuction, campaignId: string, changePercent: number) {
-  const bidders = cappedBidders(logged).map((bidder): LoggedBidder => {
+  const bidders = logged.bidders.map((bidder): LoggedBidder => {
     if (bidder.campaignId !== campaignId || changePercent === 0) return bidder
     return { ...bidder, bidMicros: (bidder.bidMicros * BigInt(100 + changePercent)) / 100n }
   })
-  const { winners } = runAuction(logged.auctionId, bidders, reachableSlots(logged), logged.rules)
+  const { winners } = runAuction(logged.auctionId, bidders, reachedPositions(logged).length, logged.rules)
   return winners.filter(({ ranked }) => ranked.bidder.campaignId === campaignId)
-}
-
-/** Where the page ended before its last slot for sale, it would have ended there for others as well. */
-function reachableSlots({ bidders, forSale }: LoggedAuction): number {
-  return bidders.some(({ reason }) => reason === 'page_ended')
-    ? bidders.filter(({ position }) => position > 0).length
-    : forSale.length
 }

@@ -1,5 +1,6 @@
 import { formatPrice, type Micros, maxMicros } from '@endcap/contracts'
 import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
+import type { RulesInForce } from './rulebook.js'
 
 /** What the log tells about the request, besides the auction. */
 export interface LoggedRequest {
@@ -29,8 +30,7 @@ export function exportCase(logged: LoggedAuction, request: LoggedRequest): Recor
     auctionId,
     now: request.occurredAt,
     rules: {
-      reserve: formatPrice(rules.reserveMicros),
-      reserveCpm: formatPrice(rules.reserveCpmMicros),
+      ...caseReserve(rules),
       squashing: rules.squashing,
       maxPerMerchant: rules.maxPerMerchant,
     },
@@ -57,8 +57,15 @@ export function exportCase(logged: LoggedAuction, request: LoggedRequest): Recor
           price: formatPrice(priceMicros),
           pricing,
         })),
+      rules: { reserveRule: rules.reserveRule || null },
     },
   }
+}
+
+/** The reserve that held, by the name of its rule. Whatever placement and category the rule is for, the request met it. */
+function caseReserve({ reserveRule, reserveMicros, reserveCpmMicros }: RulesInForce) {
+  const reserve = { reserve: formatPrice(reserveMicros), reserveCpm: formatPrice(reserveCpmMicros) }
+  return reserveRule === '' ? reserve : { reserves: [{ name: reserveRule, ...reserve }] }
 }
 
 function caseCampaign(id: string, ads: readonly LoggedBidder[], currency: string) {

@@ -28,7 +28,7 @@ export interface LoggedAuction {
   readonly totalSlots: number
   /** The positions for sale, ascending. */
   readonly forSale: readonly number[]
-  /** Every bidder down to the last one that won or set a price, and a sample of the rest. */
+  /** Every winner, every loser that had to do with a price, and a sample of the rest. */
   readonly bidders: readonly LoggedBidder[]
 }
 
@@ -36,7 +36,7 @@ export interface LoggedAuction {
  * The bidders with the limits of the customer's frequency caps as they held. The log has a cap only where it kept somebody out, and it did
  * that once as many had won as it let in.
  */
-export function cappedBidders({ bidders }: Pick<LoggedAuction, 'bidders'>): readonly LoggedBidder[] {
+export function withCaps(bidders: readonly LoggedBidder[]): readonly LoggedBidder[] {
   if (!bidders.some(({ reason }) => isCap(reason))) return bidders
   const limits = new Map<string, SlotLimit>()
   const ofCampaign = ({ campaignId }: LoggedBidder): string => `campaign ${campaignId}`
@@ -61,3 +61,10 @@ const isCap = (reason: string): reason is SlotLimit['reason'] =>
 
 /** Whether it was shown, or won a slot that the page was too short for. */
 const hasWon = ({ position, reason }: LoggedBidder): boolean => position > 0 || reason === 'page_ended'
+
+/** The positions for sale that the page reached: where it ended before one of them, it would have ended there for others as well. */
+export function reachedPositions({ bidders, forSale }: LoggedAuction): readonly number[] {
+  return bidders.some(({ reason }) => reason === 'page_ended')
+    ? forSale.slice(0, bidders.filter(({ position }) => position > 0).length)
+    : forSale
+}

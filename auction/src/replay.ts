@@ -1,6 +1,6 @@
 import { formatPrice } from '@endcap/contracts'
 import { type AuctionResult, runAuction } from './auction.js'
-import { cappedBidders, type LoggedAuction, type LoggedBidder } from './logged-auction.js'
+import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
 
 export interface Replay {
   readonly result: AuctionResult<LoggedBidder>
@@ -10,7 +10,7 @@ export interface Replay {
 
 /** Decides a logged auction again from what the log holds, and compares winners, prices and the reasons of losers. */
 export function replayAuction(logged: LoggedAuction): Replay {
-  const result = runAuction(logged.auctionId, cappedBidders(logged), logged.forSale.length, logged.rules)
+  const result = runAuction(logged.auctionId, logged.bidders, logged.forSale.length, logged.rules)
   const shown = logged.bidders.filter(({ position }) => position > 0).sort((a, b) => a.position - b.position)
   const differences: string[] = []
   shown.forEach(({ adId, position, priceMicros }, place) => {

@@ -46,4 +46,21 @@ describe('the VCG price', () => {
       { numRuns: 1000, seed: 20260105 },
     )
   })
+  it('comes out the same from winners and decisive losers alone, wherever the page ends', () => {
+    fc.assert(
+      fc.property(anyBidders, anyRules, anySlots, (field, rules, slots) => {
+        const { winners, losers } = runAuction('auc_p', field, slots, rules)
+        const decisive = losers.filter(({ role }) => role === 'decisive')
+        // Each winner has one that sets its price and one that would have a slot without it, at most.
+        expect(decisive.length).toBeLessThanOrEqual(2 * winners.length)
+        const kept = [...winners, ...decisive].map(({ ranked }) => ranked.bidder)
+        const effects = Array.from({ length: slots }, (_, i) => 1 / (i + 1))
+        for (let reached = 1; reached <= slots; reached++) {
+          const sold = effects.slice(0, reached)
+          expect(vcgPrices('auc_p', kept, sold, rules)).toEqual(vcgPrices('auc_p', field, sold, rules))
+        }
+      }),
+      { numRuns: 1000, seed: 20260105 },
+    )
+  })
 })

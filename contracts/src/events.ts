@@ -108,7 +108,7 @@ export const auctionData = z.looseObject({
   degraded: z.array(z.string()),
   /** null in events of before terms were logged. */
   terms: auctionTerms.nullable().default(null),
-  /** Shown slots by position, then losers: every one that set a price, and a sample of the others. */
+  /** Shown slots by position, then losers: every one that had to do with a price, and a sample of the others. */
   candidates: auctionCandidates,
   /** Feature set version; see ranking/. '' when no features were computed. */
   featureSet: z.string(),

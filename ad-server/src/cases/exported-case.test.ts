@@ -20,7 +20,7 @@ const bidder = (n: number, fields: Partial<LoggedBidder>): LoggedBidder => ({
   organicScore: null,
   ...fields,
 })
-const exported = (bidders: LoggedBidder[]) =>
+const exported = (bidders: LoggedBidder[], reserveRule = 'search') =>
   exportCase(
     {
       auctionId: 'auc_1',
@@ -30,7 +30,7 @@ const exported = (bidders: LoggedBidder[]) =>
         reserveCpmMicros: 0n,
         squashing: 0.7,
         maxPerMerchant: 2,
-        reserveRule: 'search',
+        reserveRule,
       },
       totalSlots: 6,
       forSale: [1, 3],
@@ -69,5 +69,28 @@ describe('a case exported from the log', () => {
       ['reserve_price', '0.800000'],
       ['below_reserve', '0.000000'],
     ])
+  })
+
+  it('is held by the rules that were logged, under the same name', () => {
+    const alone = bidder(1, { position: 1, priceMicros: 100_000n })
+    for (const reserveRule of ['search', '']) {
+      const { rules, differences } = runAuctionCase(exported([alone], reserveRule))
+      expect(differences).toEqual([])
+      expect(rules).toEqual({
+        reserve: '0.100000',
+        reserveCpm: '0.000000',
+        reserveRule: reserveRule || null,
+        squashing: 0.7,
+        maxPerMerchant: 2,
+      })
+    }
+  })
+
+  it('names no reserve but the one that held, so that changing it changes the auction', () => {
+    const alone = bidder(1, { position: 1, priceMicros: 100_000n })
+    const { rules } = exported([alone])
+    expect(rules).not.toHaveProperty('reserve')
+    expect(rules).not.toHaveProperty('reserveCpm')
+    expect(exported([alone], '').rules).toMatchObject({ reserve: '0.100000', reserveCpm: '0.000000' })
   })
 })

@@ -1,5 +1,5 @@
 import { type Bidder, runAuction } from '../auction.js'
-import type { LoggedAuction, LoggedBidder } from '../logged-auction.js'
+import { type LoggedAuction, type LoggedBidder, withCaps } from '../logged-auction.js'
 import type { RulesInForce } from '../rulebook.js'
 
 const LOSERS_KEPT = 2
@@ -15,6 +15,7 @@ export function logged(
   const remembered = (bidder: (typeof bidders)[number], fate: Partial<LoggedBidder>): LoggedBidder => ({
     campaignId: `c-${bidder.adId}`,
     ...bidder,
+    limits: undefined,
     pcvr: 0.01,
     position: 0,
     priceMicros: 0n,
@@ -32,7 +33,7 @@ export function logged(
     rules,
     totalSlots: slots,
     forSale: Array.from({ length: slots }, (_, i) => i + 1),
-    bidders: [
+    bidders: withCaps([
       ...winners.map(({ ranked, rank, priceMicros }) =>
         remembered(ranked.bidder, { position: rank, priceMicros }),
       ),
@@ -42,6 +43,6 @@ export function logged(
       ...sampled.map(({ ranked, reason }) =>
         remembered(ranked.bidder, { reason, sampleProbability: sampled.length / others.length }),
       ),
-    ],
+    ]),
   }
 }

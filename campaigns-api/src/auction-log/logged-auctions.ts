@@ -1,4 +1,4 @@
-import type { LoggedAuction, LoggedBidder } from '@endcap/auction'
+import { type LoggedAuction, type LoggedBidder, withCaps } from '@endcap/auction'
 import {
   auctionById,
   auctionsByEvent,
@@ -61,7 +61,7 @@ export function loggedAuction({ auction, candidates }: AuctionRecord): LoggedAuc
     totalSlots,
     forSale,
     rules: { reserveRule, reserveMicros, reserveCpmMicros, squashing, maxPerMerchant },
-    bidders: candidates.flatMap((candidate) => bidderOf(candidate)),
+    bidders: withCaps(candidates.flatMap((candidate) => bidderOf(candidate))),
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type BidLandscapeAnswer,
   DEFAULT_RULES_STATE,
   EVENT_SCHEMA,
+  type Explanation,
   type LoggedAuctionAnswer,
   type RankAnswer,
   RULES_ID,
@@ -25,12 +26,19 @@ const AUCTIONS = 40
 const PATIENCE_MS = 60_000
 const MERCHANTS = 6
 
+interface CaseResult extends Pick<Explanation, 'rules'> {
+  readonly slots: unknown
+  readonly outcomes: Explanation['candidates']
+}
+
 describe('a logged auction', () => {
   let dir: string
   let host: Host
   let api: ApiClient
   let campaigns: string[]
   let auctionIds: string[]
+  /** As explained while they were held. */
+  let explained: Explanation[]
   const random = createRandom(SEED)
   const pick = <T>(items: readonly T[]): T => pickBy(random, items)
 
@@ -53,7 +61,9 @@ describe('a logged auction', () => {
       ],
       squashing: 0.8,
     })
-    auctionIds = await holdAuctions()
+    const held = await holdAuctions()
+    auctionIds = held.map(({ auctionId }) => auctionId)
+    explained = held.map(({ explain }) => explain!)
   })
   afterAll(async () => {
     await api?.close()
@@ -151,7 +161,7 @@ describe('a logged auction', () => {
     })
 
   /** Pages of many shapes: with and without organic results, ads among them, too short for their positions, each with some winner. */
-  async function holdAuctions(): Promise<string[]> {
+  async function holdAuctions(): Promise<RankAnswer[]> {
     await poll('every campaign to take part', PATIENCE_MS, async () => {
       const { slots, explain } = await rank({}, '?explain=1')
       const taking = new Set(explain!.candidates.map(({ campaignId }) => campaignId))
@@ -159,22 +169,30 @@ describe('a logged auction', () => {
       const isSelling = slots.some(({ sponsored }) => sponsored)
       return taking.size === campaigns.length && isFunded && isSelling ? true : undefined
     })
-    const ids: string[] = []
+    const held: RankAnswer[] = []
     for (let i = 0; i < AUCTIONS; i++) {
       const organic = Array.from({ length: Math.floor(10 * random()) }, (_, n) => ({
         listingId: random() < 0.3 ? `L${n % MERCHANTS}_${n % 4}` : `O${n}`,
         score: 10 - n / 3,
       }))
-      const { auctionId } = await rank({
+      const page = {
         placement: pick(['search', 'home']),
         categories: pick([[], ['shoes'], ['shoes/running']]),
         organic,
         slots: { total: 10, sponsored: pick([[1], [1, 2, 3], [9, 5, 2], [1, 4, 7, 10]]) },
-      })
-      ids.push(auctionId)
+      }
+      held.push(await rank(page, '?explain=1'))
     }
-    return ids
+    return held
   }
+
+  /** What each winner pays, and how that comes. */
+  const pricesOf = (
+    candidates: readonly Pick<Explanation['candidates'][number], 'outcome' | 'adId' | 'price' | 'pricedBy'>[],
+  ) =>
+    candidates
+      .filter(({ outcome }) => outcome === 'won')
+      .map(({ adId, price, pricedBy }) => ({ adId, price, pricedBy }))
 
   const logged = (auctionId: string) =>
     poll(`auction ${auctionId} in the log`, PATIENCE_MS, async () => {
@@ -187,6 +205,9 @@ describe('a logged auction', () => {
   it('comes out as it was, from the log and from its case file, whatever became of campaigns and rules since', async () => {
     const before: LoggedAuctionAnswer[] = []
     for (const id of auctionIds) before.push(await logged(id))
+    expect(before.map(({ rules, outcomes }) => ({ rules, sold: pricesOf(outcomes) }))).toEqual(
+      explained.map(({ rules, candidates }) => ({ rules, sold: pricesOf(candidates) })),
+    )
     // The market is as varied as it should be.
     const outcomes = before.flatMap((auction) => auction.outcomes)
     expect(new Set(outcomes.map(({ reason }) => reason))).toEqual(
@@ -223,7 +244,10 @@ describe('a logged auction', () => {
     const replayed = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { slots: unknown })
+      .map((line) => JSON.parse(line) as CaseResult)
+    expect(replayed.map(({ rules, outcomes }) => ({ rules, sold: pricesOf(outcomes) }))).toEqual(
+      before.map(({ rules, outcomes }) => ({ rules, sold: pricesOf(outcomes) })),
+    )
     expect(replayed.map(({ slots }) => slots)).toEqual(
       before.map(({ slots }) =>
         slots

@@ -76,6 +76,18 @@ it('200: a logged auction with its rules and every bidder, and it comes out agai
   })
 })
 
+it('tells VCG prices of the slots that the page reached, as live explanations do', async () => {
+  const [first, second, third] = bidders
+  const ended = { ...second!, position: 0, priceMicros: 0, reason: 'page_ended' }
+  const event = loggedAuctionEvent(AT, [first!, ended, third!])
+  await store(stored.clickhouse, [event])
+  // Of one slot: without the first, the second would have all its clicks.
+  expect((await get(event.data.auctionId)).body.outcomes[0]).toMatchObject({
+    campaignId: 'a',
+    pricedBy: { vcgPrice: '0.700000' },
+  })
+})
+
 it('says where a damaged log does not agree with itself', async () => {
   const [first, ...others] = bidders
   const event = loggedAuctionEvent(AT, [{ ...first!, priceMicros: 650_000 }, ...others])

@@ -7,6 +7,7 @@ import {
   type LoggedBidder,
   positionEffect,
   type Replay,
+  reachedPositions,
   replayAuction,
   vcgPrices,
   wonBy,
@@ -92,11 +93,9 @@ function decidedAgain(record: AuctionRecord) {
   }
 }
 
-function outcomesOf(
-  { auctionId, bidders, forSale, rules }: LoggedAuction,
-  { result }: Replay,
-): LoggedAuctionAnswer['outcomes'] {
-  const vcg = vcgPrices(auctionId, bidders, forSale.map(positionEffect), rules)
+function outcomesOf(logged: LoggedAuction, { result }: Replay): LoggedAuctionAnswer['outcomes'] {
+  const { auctionId, bidders, rules } = logged
+  const vcg = vcgPrices(auctionId, bidders, reachedPositions(logged).map(positionEffect), rules)
   const fromLog = ({ campaignId, position, sampleProbability }: LoggedBidder) => ({
     campaignId,
     position,
