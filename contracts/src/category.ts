@@ -9,3 +9,10 @@ export function categoryLineage(category: string): string[] {
   }
   return lineage
 }
+
+/**
+ * Whether one of the categories, or an ancestor of one, is blocked. Of a listing: it is not sold; of a request: nothing is sold on its page.
+ */
+export const isInBlockedCategory = (categories: readonly string[], blocked: ReadonlySet<string>): boolean =>
+  blocked.size > 0 &&
+  categories.some((category) => categoryLineage(category).some((step) => blocked.has(step)))

@@ -29,6 +29,13 @@ describe('money', () => {
     },
   )
 
+  it.each(['1000000000000.000001', '1000000000001', '99999999999999', '-99999999999999', '9'.repeat(40)])(
+    'says of %s that it is too large, and what is the most',
+    (text) => {
+      expect(() => parseMoney(text)).toThrow('the amount is too large: the most is 1000000000000')
+    },
+  )
+
   it('refuses a JS number, because a float has already lost the amount', () => {
     expect(() => parseMoney(0.1 as unknown as string)).toThrow(MoneyError)
   })

@@ -8,7 +8,8 @@ export const MICROS_PER_UNIT = 1_000_000n
 const MAX_DECIMALS = 6
 /** Largest amount that Postgres BIGINT and ClickHouse Int64 hold with room for sums: 10^12 units. */
 export const MAX_MICROS = 10n ** 18n
-const DECIMAL = /^(-?)(0|[1-9]\d{0,12})(?:\.(\d+))?$/
+const MAX_UNIT_DIGITS = (MAX_MICROS / MICROS_PER_UNIT).toString().length
+const DECIMAL = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?$/
 
 export class MoneyError extends Error {
   override readonly name = 'MoneyError'
@@ -24,8 +25,10 @@ export function parseMoney(text: string): Micros {
   if (!match) throw new MoneyError(`"${text.slice(0, 40)}" is not a decimal amount such as "12.50"`)
   const [, sign, units, decimals = ''] = match
   if (decimals.length > MAX_DECIMALS) throw new MoneyError('money has at most 6 decimals')
+  // Digits without end are not worth adding up.
+  if (units!.length > MAX_UNIT_DIGITS) throw new MoneyError(TOO_LARGE)
   const micros = BigInt(units!) * MICROS_PER_UNIT + BigInt(decimals.padEnd(MAX_DECIMALS, '0'))
-  if (micros > MAX_MICROS) throw new MoneyError('the amount is too large')
+  if (micros > MAX_MICROS) throw new MoneyError(TOO_LARGE)
   return sign === '-' ? -micros : micros
 }
 
@@ -40,6 +43,8 @@ export function formatPrice(micros: Micros): string {
   const decimals = (absolute % MICROS_PER_UNIT).toString().padStart(MAX_DECIMALS, '0')
   return `${micros < 0n ? '-' : ''}${absolute / MICROS_PER_UNIT}.${decimals}`
 }
+
+const TOO_LARGE = `the amount is too large: the most is ${formatMoney(MAX_MICROS)}`
 
 /** An amount that knows its currency (ISO 4217), for sums that must not mix currencies. */
 export interface Money {

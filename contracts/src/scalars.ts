@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MoneyError, parseMoney } from './money.js'
+import { formatMoney, MAX_MICROS, MoneyError, parseMoney } from './money.js'
 
 const moneyText = (check: (micros: bigint) => string | undefined) =>
   z.string().superRefine((text, context) => {
@@ -14,12 +14,12 @@ const moneyText = (check: (micros: bigint) => string | undefined) =>
 
 /** A decimal string of at most six decimals, zero or more. */
 export const money = moneyText((micros) => (micros < 0n ? 'must not be negative' : undefined)).meta({
-  description: 'Decimal string, at most 6 decimals',
+  description: `Decimal string, at most 6 decimals, at most ${formatMoney(MAX_MICROS)}`,
   examples: ['0.75'],
 })
 /** A decimal string of at most six decimals, more than zero. */
 export const positiveMoney = moneyText((micros) => (micros <= 0n ? 'must be more than 0' : undefined)).meta({
-  description: 'Decimal string above 0, at most 6 decimals',
+  description: `Decimal string above 0, at most 6 decimals, at most ${formatMoney(MAX_MICROS)}`,
   examples: ['0.75'],
 })
 

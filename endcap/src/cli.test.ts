@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,6 +64,15 @@ describe('the endcap command', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
     if (!args.includes('--json')) expect(stdout).toBe('')
     expect(code).toBe(2)
+  })
+
+  it('refuses listings that are not UTF-8 before anything is started, naming the line', async () => {
+    const file = join(dir, 'latin1.csv')
+    writeFileSync(file, Buffer.from('id,title\nL1,Caf\u00e9\n', 'latin1'))
+    const dataDir = join(dir, 'none')
+    const { code, stdout, stderr } = await runEndcap(['import', 'listings', file, '--data-dir', dataDir])
+    expect(stderr).toBe(`endcap: ${file}: line 2 is not UTF-8; nothing of the file was imported\n`)
+    expect([code, stdout, existsSync(dataDir)]).toEqual([2, '', false])
   })
 
   it('prints a document with --json even where it refuses', async () => {

@@ -1,4 +1,4 @@
-import { categoryLineage, type RulesState } from '@endcap/contracts'
+import { isInBlockedCategory, type RulesState } from '@endcap/contracts'
 import { termsOf } from '@endcap/ranking'
 
 /** What an operator does not want to see sold, ready to be compared with requests and listings. */
@@ -32,9 +32,7 @@ export class Blocklist {
     if (this.categories.size === 0) return false
     let verdict = this.verdicts.get(categories)
     if (verdict === undefined) {
-      verdict = categories.some((category) =>
-        categoryLineage(category).some((step) => this.categories.has(step)),
-      )
+      verdict = isInBlockedCategory(categories, this.categories)
       this.verdicts.set(categories, verdict)
     }
     return verdict

@@ -97,9 +97,27 @@ describe('GET /t/i/{token}', () => {
       '..%2F..',
       'é',
       '%F0%9F%92%A9',
+      '%zz',
+      '%',
+      '%ff',
+      `${slot!.token}%`,
     ]) {
-      expect((await ads.get(`/t/i/${token}`)).statusCode).toBe(404)
-      expect((await ads.get(`/t/c/${token}`)).statusCode).toBe(404)
+      for (const path of [`/t/i/${token}`, `/t/c/${token}`, `/t/c/${token}?x=%zz`]) {
+        const answer = await ads.get(path)
+        expect(answer.statusCode, path).toBe(404)
+        expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8')
+        const { requestId, ...problem } = answer.json()
+        expect(requestId).toBe(answer.headers['x-request-id'])
+        expect(problem).toEqual({
+          type: 'urn:endcap:error:not_found',
+          title: 'There is no such thing here',
+          status: 404,
+          code: 'not_found',
+          detail: 'There is no such slot.',
+          errors: [],
+        })
+        expect((await ads.app.inject({ method: 'HEAD', url: path })).statusCode, path).toBe(404)
+      }
     }
     expect(await recorded()).toHaveLength(before)
   })
@@ -129,7 +147,7 @@ it('the documentation shows what an item must be, and what redirects and pixels 
     paths[path].post.requestBody.content['application/json'].schema.properties[list].items
   expect(itemOf('/v1/events', 'events').required).toEqual(['id', 'type', 'occurredAt', 'token'])
   expect(itemOf('/v1/auctions', 'auctions').required).toEqual(['placement', 'slots'])
-  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '400', '404', 'default'])
+  expect(Object.keys(paths['/t/c/{token}'].get.responses)).toEqual(['302', '404', 'default'])
   expect(paths['/t/i/{token}'].get.responses['200'].content).toHaveProperty('image/gif')
   expect(paths['/t/i/{token}'].get.responses['404'].content).toHaveProperty('application/problem+json')
 })

@@ -28,7 +28,14 @@ const campaign = (fields: Partial<CampaignRecord>): CampaignRecord => ({
   updatedAt: new Date(0),
   ...fields,
 })
-const ads = [{ id: 'ad_1', campaignId: 'cmp_1', listingId: 'L1', listingStatus: 'active' as const }]
+const ad = {
+  id: 'ad_1',
+  campaignId: 'cmp_1',
+  listingId: 'L1',
+  listingStatus: 'active' as const,
+  listingCategories: ['shoes/running'],
+}
+const ads = [ad]
 const means: CampaignMeans = {
   spentTodayMicros: 0n,
   spentWeekMicros: 0n,
@@ -37,6 +44,8 @@ const means: CampaignMeans = {
   walletMicros: 1n,
   timeZone: 'Europe/Berlin',
   leastReserveMicros: 1n,
+  merchantBlocked: false,
+  blockedCategories: new Set(),
   passThrough: 1,
 }
 
@@ -61,6 +70,19 @@ describe('notServingReason', () => {
     expect(reason({ passThrough: 0.02 })).toBeNull()
     expect(reason({ passThrough: 0.019 })).toBe('paced_out')
     expect(reason({ passThrough: 0.019 }, { ...limited, pacing: 'asap' })).toBeNull()
+  })
+
+  it('names what the operator has blocked: the merchant, or the categories of all listings that could be shown', () => {
+    const reason = (over: Partial<CampaignMeans>, of = ads, fields: Partial<CampaignRecord> = {}) =>
+      notServingReason(campaign(fields), of, { ...means, ...over }, 0)
+    expect(reason({ merchantBlocked: true, walletMicros: 0n })).toBe('merchant_blocked')
+    expect(reason({ merchantBlocked: true }, ads, { status: 'paused' })).toBe('paused')
+    const shoes = { blockedCategories: new Set(['shoes']) }
+    const lamp = { ...ad, listingId: 'L2', listingCategories: ['lamps'] }
+    expect(reason({ ...shoes, walletMicros: 0n })).toBe('category_blocked')
+    expect(reason(shoes, [ad, lamp])).toBeNull()
+    expect(reason(shoes, [ad, { ...lamp, listingStatus: 'inactive' as never }])).toBe('category_blocked')
+    expect(reason({ blockedCategories: new Set(['shoes/running/trail']) })).toBeNull()
   })
 
   it('a budget spent to the micro is spent; one micro less is not', () => {

@@ -5,6 +5,7 @@ import {
   type CreateCampaignBody,
   type FieldError,
   formatMoney,
+  isInBlockedCategory,
   localTime,
   type Micros,
   NO_TARGETING,
@@ -169,7 +170,7 @@ export function statusAfter(status: CampaignStatus, action: CampaignAction): Cam
   return status === 'draft' ? undefined : 'paused'
 }
 
-/** What a campaign has spent and what it may still draw on. */
+/** What a campaign has spent, what it may still draw on, and what the operator's rules hold against it. */
 export interface CampaignMeans {
   readonly spentTodayMicros: Micros
   readonly spentWeekMicros: Micros
@@ -179,6 +180,9 @@ export interface CampaignMeans {
   readonly timeZone: string
   /** The lowest reserve that any request could set for it. */
   readonly leastReserveMicros: Micros
+  readonly merchantBlocked: boolean
+  /** Never sold, with their descendants. */
+  readonly blockedCategories: ReadonlySet<string>
   /** Share of auctions that pacing lets it take part in. */
   readonly passThrough: number
 }
@@ -186,7 +190,7 @@ export interface CampaignMeans {
 /** With fewer auctions than one in fifty a campaign is not served to speak of. */
 const PACED_OUT = 0.02
 
-/** The first thing that keeps the campaign from serving now, from the owner's own switches down to money; null when nothing does. */
+/** The first thing that keeps the campaign from serving now, from the owner's and the operator's switches down to money; null when nothing does. */
 export function notServingReason(
   campaign: CampaignRecord,
   ads: readonly AdRecord[],
@@ -196,7 +200,11 @@ export function notServingReason(
   if (campaign.status !== 'active') return campaign.status
   if (campaign.startsAt && campaign.startsAt.getTime() > nowMs) return 'not_started'
   if (campaign.endsAt && campaign.endsAt.getTime() <= nowMs) return 'ended'
-  if (!ads.some((ad) => ad.listingStatus === 'active')) return 'no_active_listing'
+  if (means.merchantBlocked) return 'merchant_blocked'
+  const active = ads.filter((ad) => ad.listingStatus === 'active')
+  if (active.length === 0) return 'no_active_listing'
+  if (active.every((ad) => isInBlockedCategory(ad.listingCategories, means.blockedCategories)))
+    return 'category_blocked'
   if (campaign.bidMicros < means.leastReserveMicros) return 'bid_below_reserve'
   if (means.walletMicros <= 0n) return 'wallet_empty'
   if (campaign.budgetTotalMicros !== null && means.spentTotalMicros >= campaign.budgetTotalMicros) {

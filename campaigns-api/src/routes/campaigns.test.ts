@@ -257,6 +257,42 @@ describe('GET /v1/campaigns', () => {
   })
 })
 
+describe('what the operator blocks', () => {
+  it('200: is why a campaign is not serving, in the list, by its id and with its budget, until it is allowed again', async () => {
+    api.now = Date.parse('2026-01-05T12:00:00Z')
+    const owner = await shop()
+    const { merchantId, listings } = owner
+    await api.call(api.operator, 'PUT', '/v1/listings', {
+      items: listings.map((id, index) =>
+        listingItem(id, merchantId, {
+          categories: index === 0 ? ['shoes/running'] : ['shoes/trail', 'sale'],
+        }),
+      ),
+    })
+    await fund(merchantId)
+    const { id } = (await create(bodyFor(owner, { status: 'active' }))).body
+    const rules = (body: object) => api.call(api.operator, 'PUT', '/v1/rules', body)
+    const reasons = async () => {
+      const key = await api.key(`merchant:${merchantId}`)
+      const list = await api.call<{ items: Campaign[] }>(key, 'GET', '/v1/campaigns')
+      const budget = await api.call<Campaign>(key, 'GET', `/v1/campaigns/${id}/budget`)
+      return [list.body.items[0]!.notServing, (await get(id)).notServing, budget.body.notServing]
+    }
+    for (const [body, reason] of [
+      [{ blocked: { merchants: [merchantId] } }, 'merchant_blocked'],
+      [{ blocked: { merchants: ['mer_other'] } }, null],
+      [{ blocked: { categories: ['shoes'] } }, 'category_blocked'],
+      [{ blocked: { categories: ['shoes/running', 'sale'] } }, 'category_blocked'],
+      [{ blocked: { categories: ['shoes/running'] } }, null],
+      [{ reserve: '1000', reserveCpm: '1000' }, 'bid_below_reserve'],
+      [{}, null],
+    ] as const) {
+      expect((await rules(body)).status).toBe(200)
+      expect(await reasons(), JSON.stringify(body)).toEqual([reason, reason, reason])
+    }
+  })
+})
+
 describe('PATCH /v1/campaigns/{id}', () => {
   it('200: changes what is given only, and announces each change once', async () => {
     const owner = await shop()

@@ -30,6 +30,8 @@ export async function positionsOf(
   const wallets = await walletBalances(db, merchantIds)
   const paced = await findPacing(db, ids)
   const rules = await findRules(db)
+  const blockedMerchants = new Set(rules.blocked.merchants)
+  const blockedCategories = new Set(rules.blocked.categories)
   return campaigns.map((campaign) => {
     const { id, merchantId } = campaign
     const { currency, timeZone } = merchants.get(merchantId)!
@@ -48,6 +50,8 @@ export async function positionsOf(
         walletMicros: wallets.get(merchantId)?.balanceMicros ?? 0n,
         timeZone,
         leastReserveMicros: leastReserve(rules, campaign),
+        merchantBlocked: blockedMerchants.has(merchantId),
+        blockedCategories,
         passThrough: pacing?.passThrough ?? 1,
       },
     }

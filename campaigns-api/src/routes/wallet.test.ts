@@ -76,9 +76,60 @@ describe('POST /v1/merchants/{id}/deposits', () => {
     expect((await deposit(id, { amount: '1000000000000', reference: 'r' })).status).toBe(201)
     expect(await deposit(id, { amount: '0.000001', reference: 'r' })).toMatchObject({
       status: 422,
-      body: { errors: [{ path: '/amount' }] },
+      body: { errors: [{ path: '/amount', message: expect.stringContaining('is too large') }] },
     })
     expect(await wallet(id)).toMatchObject({ balance: '1000000000000' })
+  })
+
+  it('422: large deposits and credits at the same time fill a wallet up to what it can hold, and no further', async () => {
+    const id = await api.merchant()
+    const reference = 'r'
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        n % 2
+          ? deposit(id, { amount: '300000000000', reference })
+          : api.call<{ errors: object[] }>(api.operator, 'POST', `/v1/merchants/${id}/credits`, {
+              amount: '300000000000',
+              reason: reference,
+            }),
+      ),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 422, 422, 422, 422, 422])
+    for (const { body } of answers.filter(({ status }) => status === 422))
+      expect(body.errors).toEqual([
+        { path: '/amount', message: 'is too large: the wallet would hold more than 1000000000000' },
+      ])
+    expect(await wallet(id)).toMatchObject({ balance: '900000000000' })
+    expect(await walletsThatDisagree(api.postgres)).toEqual([])
+  })
+
+  it('422: an amount above the limit is called too large, in whatever field', async () => {
+    const id = await api.merchant()
+    const [listing] = await api.listings(id, 'large-1')
+    const campaign = { merchantId: id, name: 'c', pricing: 'cpc', bid: '1', budget: {}, listings: [listing] }
+    const made = await api.call<{ id: string }>(api.operator, 'POST', '/v1/campaigns', campaign)
+    for (const amount of ['99999999999999', '1000000000000.000001', '9'.repeat(40)]) {
+      for (const [method, path, body, field] of [
+        ['POST', `/v1/merchants/${id}/deposits`, { amount, reference: 'r' }, '/amount'],
+        ['POST', `/v1/merchants/${id}/refunds`, { amount, reference: 'r' }, '/amount'],
+        ['POST', `/v1/merchants/${id}/credits`, { amount, reason: 'r' }, '/amount'],
+        ['POST', '/v1/campaigns', { ...campaign, bid: amount }, '/bid'],
+        ['POST', '/v1/campaigns', { ...campaign, budget: { total: amount } }, '/budget/total'],
+        ['PATCH', `/v1/campaigns/${made.body.id}`, { budget: { daily: amount } }, '/budget/daily'],
+        ['PATCH', `/v1/campaigns/${made.body.id}`, { budget: { weekly: amount } }, '/budget/weekly'],
+        ['PATCH', `/v1/campaigns/${made.body.id}`, { budget: { monthly: amount } }, '/budget/monthly'],
+        ['PUT', '/v1/rules', { reserve: amount }, '/reserve'],
+      ] as const) {
+        expect(await api.call(api.operator, method, path, body), `${path} ${amount}`).toMatchObject({
+          status: 422,
+          body: {
+            code: 'validation_failed',
+            errors: [{ path: field, message: 'the amount is too large: the most is 1000000000000' }],
+          },
+        })
+      }
+    }
+    expect(await wallet(id)).toMatchObject({ balance: '0' })
   })
 
   it('403 for the merchant itself, 404 for a merchant that does not exist', async () => {

@@ -33,6 +33,7 @@ export interface AdRecord {
   readonly campaignId: string
   readonly listingId: string
   readonly listingStatus: 'active' | 'inactive'
+  readonly listingCategories: readonly string[]
 }
 
 const COLUMNS = `id, merchant_id as "merchantId", name, status, pricing, bid_micros as "bidMicros",
@@ -152,7 +153,8 @@ export async function findAds(
   campaignIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly AdRecord[]>> {
   const { rows } = await db.query<AdRecord>(
-    `select ad.id, ad.campaign_id as "campaignId", ad.listing_id as "listingId", listing.status as "listingStatus"
+    `select ad.id, ad.campaign_id as "campaignId", ad.listing_id as "listingId", listing.status as "listingStatus",
+       listing.categories as "listingCategories"
      from ads ad join listings listing on listing.id = ad.listing_id
      where ad.campaign_id = any($1::text[]) and ad.removed_at is null
      order by ad.campaign_id, ad.id`,

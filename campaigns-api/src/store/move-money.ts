@@ -37,7 +37,10 @@ export async function moveMoney(
   }
   if (amountMicros > 0n && balance > MAX_MICROS) {
     throw new EndcapError('validation_failed', 'the wallet cannot hold that much', [
-      { path: '/amount', message: `would lift the wallet above ${formatMoney(MAX_MICROS)}` },
+      {
+        path: '/amount',
+        message: `is too large: the wallet would hold more than ${formatMoney(MAX_MICROS)}`,
+      },
     ])
   }
   await postLedger(

@@ -15,6 +15,17 @@ export interface TestBidder {
 /** Click rate of every bidder; all are equally relevant, so that bids alone decide. */
 export const PCTR = 0.0312345678
 
+export const TERMS = {
+  currency: 'EUR',
+  reserveRule: 'search in shoes',
+  reserveMicros: '100000',
+  reserveCpmMicros: '0',
+  squashing: 1,
+  maxPerMerchant: 2,
+  totalSlots: 6,
+  forSale: [1, 2],
+}
+
 /** The event of an auction of two slots on a page of six, with terms, as serving logs it; one ad a campaign, one listing an ad. */
 export function loggedAuctionEvent(
   at: string,
@@ -22,16 +33,7 @@ export function loggedAuctionEvent(
   fields: Readonly<Record<string, unknown>> = {},
 ): AuctionEvent {
   const event = auction(at, [], {
-    terms: {
-      currency: 'EUR',
-      reserveRule: 'search in shoes',
-      reserveMicros: '100000',
-      reserveCpmMicros: '0',
-      squashing: 1,
-      maxPerMerchant: 2,
-      totalSlots: 6,
-      forSale: [1, 2],
-    },
+    terms: TERMS,
     ...fields,
   })
   return {

@@ -74,8 +74,15 @@ export const bidLandscapeAnswer = z.object({
   currency: z.string(),
   from: z.string(),
   to: z.string(),
-  /** In how many auctions the log holds a bid of the campaign, and how many of them, spread evenly, were run again. */
-  auctions: z.object({ found: z.int(), replayed: z.int() }),
+  auctions: z.object({
+    found: z
+      .int()
+      .meta({ description: 'Auctions that the log holds a bid of the campaign in, and that count' }),
+    replayed: z.int().meta({ description: 'How many of them, spread evenly, were run again' }),
+    leftOut: z.int().meta({
+      description: 'Further auctions of the period, on days that do not count; always 0 for operators',
+    }),
+  }),
   /** How often the campaign's ads bid; an estimate like everything below. */
   bids: z.number(),
   landscape: z.array(

@@ -190,6 +190,7 @@ export const NOT_SERVING_REASONS = [
   'archived',
   'not_started',
   'ended',
+  'merchant_blocked',
   'wallet_empty',
   'budget_day_spent',
   'budget_week_spent',
@@ -197,9 +198,20 @@ export const NOT_SERVING_REASONS = [
   'budget_total_spent',
   'outside_dayparts',
   'no_active_listing',
+  'category_blocked',
   'bid_below_reserve',
   'paced_out',
 ] as const
+const notServing = z
+  .enum(NOT_SERVING_REASONS)
+  .nullable()
+  .meta({
+    description:
+      'The first thing that keeps the campaign from being shown at all; null while nothing does. `merchant_blocked`: by the operator. `category_blocked`: ' +
+      'each of its active listings is in a category that the operator has blocked, or in a descendant of one. `bid_below_reserve`: the bid as it was set is ' +
+      'below every reserve that holds in its placements. That a target ROAS makes of a bid less than the reserve hangs on what is predicted for each listing and ' +
+      'request, and is not told here.',
+  })
 export const campaign = z.object({
   id: z.string(),
   merchantId: z.string(),
@@ -236,7 +248,7 @@ export const campaign = z.object({
     .nullable(),
   spentToday: z.string(),
   spentTotal: z.string(),
-  notServing: z.enum(NOT_SERVING_REASONS).nullable(),
+  notServing,
   createdAt: z.string(),
   updatedAt: z.string(),
 })
@@ -271,7 +283,7 @@ export const campaignBudget = z.object({
   forecastDay: z.string().nullable(),
   /** Shown and clicked but not billed, because a limit was used up. */
   overDelivery: z.object({ day: z.string(), total: z.string() }),
-  notServing: z.enum(NOT_SERVING_REASONS).nullable(),
+  notServing,
 })
 export type CampaignBudget = z.infer<typeof campaignBudget>
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { withApi } from '../host/with-api.js'
 import { print, printJson, say } from '../output/print.js'
 import { startProgress } from '../output/progress.js'
-import { type ImportRow, readListings } from '../replay/import-listings.js'
+import { type ImportRow, openListings } from '../replay/import-listings.js'
 import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
 
 const ITEMS_A_CALL = 1000
@@ -29,7 +29,10 @@ export function importCommand(program: Command): void {
       .description(
         'create or update listings from a CSV or NDJSON file; a bad line fails alone and is printed with its number',
       )
-      .argument('<file>', 'a .csv with a header line, or a .ndjson with one item of PUT /v1/listings a line')
+      .argument(
+        '<file>',
+        'a .csv with a header line, or a .ndjson with one item of PUT /v1/listings a line, in UTF-8',
+      )
       .option(
         '--url <url>',
         'the campaigns API to send to (default: the process that runs on the data directory)',
@@ -40,6 +43,7 @@ export function importCommand(program: Command): void {
       throw new UsageError(`${file} cannot be read (${error.code})`)
     })
     if (!size.isFile()) throw new UsageError(`${file} is not a file`)
+    const rows = await openListings(file)
     const counts = { created: 0, updated: 0, unchanged: 0, rejected: 0 }
     const rejected: { line: number; id: string; errors: unknown }[] = []
     const reject = (line: number, id: string, errors: unknown) => {
@@ -49,7 +53,7 @@ export function importCommand(program: Command): void {
     await withApi(options, async (api) => {
       const progress = startProgress('Listings')
       let done = 0
-      for await (const batch of batches(readListings(file), ITEMS_A_CALL)) {
+      for await (const batch of batches(rows, ITEMS_A_CALL)) {
         const sent = batch.filter((row) => 'item' in row)
         for (const row of batch) {
           if ('problem' in row) reject(row.line, '', [{ path: '', message: row.problem }])

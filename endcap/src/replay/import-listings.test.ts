@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ImportRow, readListings } from './import-listings.js'
+import { type ImportRow, openListings } from './import-listings.js'
 
 let dir = ''
 beforeAll(() => {
@@ -10,11 +10,11 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-async function read(name: string, text: string): Promise<ImportRow[]> {
+async function read(name: string, text: string | Buffer): Promise<ImportRow[]> {
   const file = join(dir, name)
   writeFileSync(file, text)
   const rows: ImportRow[] = []
-  for await (const row of readListings(file)) rows.push(row)
+  for await (const row of await openListings(file)) rows.push(row)
   return rows
 }
 
@@ -62,6 +62,69 @@ describe('a file of listings', () => {
       { line: 3, problem: 'has 1 cells, the header 2' },
       { line: 4, item: { id: 'L3', title: 'Shoes', categories: [] } },
     ])
+  })
+
+  it('loses no line to a quote that is opened and not closed, whatever follows it', async () => {
+    const lamp = (line: number, id: string) => ({ line, item: { id, title: 'Lamp', categories: [] } })
+    const open = (line: number) => ({ line, problem: 'holds a quote that is not closed' })
+    // To the end of the file; up to a quote that another line opens; one such line after the other.
+    expect(await read('open.csv', 'id,title\nL1,Lamp\nL2,"Lamp\nL3,Lamp\n')).toEqual([
+      lamp(2, 'L1'),
+      open(3),
+      lamp(4, 'L3'),
+    ])
+    expect(await read('open.csv', 'id,title\nL1,"Lamp\nL2,Lamp\nL3,"Lamp"\n"L4","Lamp"')).toEqual([
+      open(2),
+      lamp(3, 'L2'),
+      lamp(4, 'L3'),
+      lamp(5, 'L4'),
+    ])
+    expect(await read('open.csv', 'id,title\r\nL1,"Lamp\r\nL2,"Lamp\r\n\r\nL3,Lamp\r\n')).toEqual([
+      open(2),
+      open(3),
+      lamp(5, 'L3'),
+    ])
+    const long = `id,title\nL1,"Lamp\n${'L2,"" Lamp\n'.repeat(4000)}`
+    const rows = await read('long.csv', long)
+    expect(rows).toHaveLength(4001)
+    expect(rows[0]).toEqual(open(2))
+    await expect(read('open.csv', 'id,"title\nL1,Lamp\n')).rejects.toThrow(
+      'line 1, the header, holds a quote',
+    )
+  })
+
+  it('has its lines counted and kept where cells span them, and quotes within a cell', async () => {
+    const text =
+      'id,title\nL1,"Lamp,\n""red""\n"\nL2,5" lamp\nL3,"Lamp" red\nL4,"Lamp"red\nL5,"a\nb",c,d\nL6,Lamp\u2028\n'
+    expect(await read('cells.csv', text)).toEqual([
+      { line: 2, item: { id: 'L1', title: 'Lamp,\n"red"\n', categories: [] } },
+      { line: 5, item: { id: 'L2', title: '5" lamp', categories: [] } },
+      { line: 6, problem: 'holds text between a closing quote and the end of the cell' },
+      { line: 7, problem: 'holds text between a closing quote and the end of the cell' },
+      { line: 8, problem: 'holds a quote that is not closed' },
+      { line: 9, problem: 'has 3 cells, the header 2' },
+      { line: 10, item: { id: 'L6', title: 'Lamp', categories: [] } },
+    ])
+    expect(await read('a.ndjson', '{"id":"L\u20281"}\r\n{"id":"L2"}\r')).toEqual([
+      { line: 1, item: { id: 'L\u20281' } },
+      { line: 2, item: { id: 'L2' } },
+    ])
+  })
+
+  it('is refused, naming the line, when it is not UTF-8; U+FFFD itself is', async () => {
+    for (const name of ['a.csv', 'a.ndjson']) {
+      const latin1 = Buffer.from('{"id":"L1"}\n{"id":"Caf\u00e9"}\n', 'latin1')
+      await expect(read(name, latin1)).rejects.toThrow(`${name}: line 2 is not UTF-8`)
+      await expect(read(name, Buffer.from('\ufeffid,title\n', 'utf16le'))).rejects.toThrow(
+        'line 1 is not UTF-8',
+      )
+    }
+    const cut = Buffer.from('id,title\nL1,Caf\u00e9')
+    await expect(read('cut.csv', cut.subarray(0, -1))).rejects.toThrow('line 2 is not UTF-8')
+    expect(await read('a.csv', 'id,title\nL1,\ufffd\n')).toMatchObject([{ item: { title: '\ufffd' } }])
+    // Characters that lie across two pieces of the file as it is read are whole.
+    const wide = `id,title\n${'L1,\u20ac\u20ac\n'.repeat(20_000)}`
+    expect(await read('wide.csv', wide)).toHaveLength(20_000)
   })
 
   it('is refused when it is neither', async () => {

@@ -3,9 +3,17 @@ import { type ClickHouse, MAX_INSTANT_MS } from '@endcap/platform/clickhouse'
 import type { Queryable } from '@endcap/platform/postgres'
 import { type Check, checkOf, namesOf } from './check.js'
 import { HOUR_MS, printHour } from './hours.js'
+import type { PrintAmounts } from './print-amounts.js'
 import type { Scope } from './scope.js'
+import { type SpendDeps, spendByCurrency } from './spend-by-currency.js'
 import { type ChargePeriod, chargeFacts, chargesByHour, type HourOfCharges } from './store/money-checks.js'
-import { byDay, byHour, repeatedCharges, storedCharges, storedChargesByHour } from './store/rollup-checks.js'
+import {
+  repeatedCharges,
+  type SpendByMerchant,
+  spendByMerchant,
+  storedCharges,
+  storedChargesByHour,
+} from './store/rollup-checks.js'
 
 /** Hours whose charges are looked at one by one. */
 const MOST_HOURS_NAMED = 3
@@ -93,24 +101,21 @@ export async function checkChargesOncePerInteraction(clickhouse: ClickHouse, sco
 
 /** Net charges in Postgres beside the spend that reports read, by the minute and by the day. */
 export async function checkChargesEqualReport(
-  { postgres, clickhouse }: { readonly postgres: Queryable; readonly clickhouse: ClickHouse },
+  deps: SpendDeps,
   { sinceMs, hoursBeforeMs, daysBeforeMs }: Scope,
+  print: PrintAmounts,
 ): Promise<Check> {
-  const charged = async (occurredBeforeMs: number) =>
-    sumMicros(
-      (await chargesByHour(postgres, { sinceMs, occurredBeforeMs, billedBeforeMs: MAX_INSTANT_MS })).map(
-        ({ micros }) => micros,
-      ),
-    )
-  const spend = async (query: typeof byHour.rollup, beforeMs: number) =>
-    sumMicros((await clickhouse.query(query, { sinceMs, beforeMs })).map(({ spendMicros }) => spendMicros))
-  const byMinute = [await charged(hoursBeforeMs), await spend(byHour.rollup, hoursBeforeMs)] as const
-  const daily =
-    sinceMs < daysBeforeMs
-      ? ([await charged(daysBeforeMs), await spend(byDay.rollup, daysBeforeMs)] as const)
-      : ([0n, 0n] as const)
-  const same = daily[0] === byMinute[0] && daily[1] === byMinute[1]
-  const print = (side: 0 | 1) =>
-    same ? formatMoney(byMinute[side]) : `${formatMoney(byMinute[side])}, by day ${formatMoney(daily[side])}`
-  return checkOf('charges_equal_report', print(0), print(1), [])
+  const compare = async (query: SpendByMerchant, beforeMs: number) => {
+    const period = { sinceMs, occurredBeforeMs: beforeMs, billedBeforeMs: MAX_INSTANT_MS }
+    return [
+      print(await chargesByHour(deps.postgres, period)),
+      print(await spendByCurrency(deps, query, { sinceMs, beforeMs })),
+    ] as const
+  }
+  const byMinute = await compare(spendByMerchant.minute, hoursBeforeMs)
+  const byDay =
+    sinceMs < daysBeforeMs ? await compare(spendByMerchant.day, daysBeforeMs) : (['0', '0'] as const)
+  const same = byDay[0] === byMinute[0] && byDay[1] === byMinute[1]
+  const side = (at: 0 | 1) => (same ? byMinute[at] : `${byMinute[at]}, by day ${byDay[at]}`)
+  return checkOf('charges_equal_report', side(0), side(1), [])
 }

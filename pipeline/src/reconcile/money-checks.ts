@@ -1,6 +1,7 @@
-import { formatMoney, sumMicros } from '@endcap/contracts'
+import { formatMoney } from '@endcap/contracts'
 import { ledgerSums, type Queryable, walletsThatDisagree } from '@endcap/platform/postgres'
 import { type Check, checkOf } from './check.js'
+import type { PrintAmounts } from './print-amounts.js'
 import {
   budgetExcess,
   chargedByCurrency,
@@ -13,16 +14,16 @@ import {
 } from './store/money-checks.js'
 
 /** What Postgres says about itself. `q` must read one snapshot, or a charge booked meanwhile would be on one side only. */
-export async function checkMoney(q: Queryable): Promise<readonly Check[]> {
+export async function checkMoney(q: Queryable, print: PrintAmounts): Promise<readonly Check[]> {
   return [
     await ledgerSumZero(q),
     await chargesEqualLedger(q),
     await ledgerPerCharge(q),
     await ledgerPerDeposit(q),
-    await budgetsRespected(q),
+    await budgetsRespected(q, print),
     await walletsNotNegative(q),
-    await walletsEqualEntries(q),
-    await spendCountersEqualCharges(q),
+    await walletsEqualEntries(q, print),
+    await spendCountersEqualCharges(q, print),
   ]
 }
 
@@ -59,9 +60,9 @@ async function ledgerPerDeposit(q: Queryable): Promise<Check> {
   return checkOf('ledger_per_deposit', `${moved} deposits`, `${posted} deposits`, unlike)
 }
 
-async function budgetsRespected(q: Queryable): Promise<Check> {
-  const { overMicros, over } = await budgetExcess(q)
-  return checkOf('budgets_respected', formatMoney(overMicros), '0', over)
+async function budgetsRespected(q: Queryable, print: PrintAmounts): Promise<Check> {
+  const { excess, over } = await budgetExcess(q)
+  return checkOf('budgets_respected', print(excess), '0', over)
 }
 
 async function walletsNotNegative(q: Queryable): Promise<Check> {
@@ -69,12 +70,15 @@ async function walletsNotNegative(q: Queryable): Promise<Check> {
   return checkOf('wallets_not_negative', String(negative.length), '0', negative)
 }
 
-async function walletsEqualEntries(q: Queryable): Promise<Check> {
+async function walletsEqualEntries(q: Queryable, print: PrintAmounts): Promise<Check> {
   const wrong = await walletsThatDisagree(q)
-  const off = sumMicros(wrong.map(({ balanceMicros, entriesMicros }) => balanceMicros - entriesMicros))
+  const off = wrong.map(({ currency, balanceMicros, entriesMicros }) => ({
+    currency,
+    micros: balanceMicros - entriesMicros,
+  }))
   return checkOf(
     'wallets_equal_entries',
-    formatMoney(off),
+    print(off),
     '0',
     wrong.map(
       ({ accountId, balanceMicros, entriesMicros }) =>
@@ -83,12 +87,7 @@ async function walletsEqualEntries(q: Queryable): Promise<Check> {
   )
 }
 
-async function spendCountersEqualCharges(q: Queryable): Promise<Check> {
-  const { countersMicros, chargesMicros, differing } = await compareCounters(q)
-  return checkOf(
-    'spend_counters_equal_charges',
-    formatMoney(countersMicros),
-    formatMoney(chargesMicros),
-    differing,
-  )
+async function spendCountersEqualCharges(q: Queryable, print: PrintAmounts): Promise<Check> {
+  const { counters, charges, differing } = await compareCounters(q)
+  return checkOf('spend_counters_equal_charges', print(counters), print(charges), differing)
 }

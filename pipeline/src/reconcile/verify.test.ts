@@ -1,4 +1,4 @@
-import { createTokenSealer, type InteractionEvent, TOPICS } from '@endcap/contracts'
+import { createTokenSealer, formatPrice, type InteractionEvent, TOPICS } from '@endcap/contracts'
 import { countCell, defineQuery } from '@endcap/platform/clickhouse'
 import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -94,6 +94,10 @@ afterAll(() => loop.stop())
 
 const deps = () => loop.deps()
 const failing = ({ checks }: Verification) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
+const sidesOf = ({ checks }: Verification, name: string) => {
+  const { left, right } = checks.find((check) => check.name === name)!
+  return [left, right]
+}
 const detailOf = ({ checks }: Verification, name: string) =>
   checks.find((check) => check.name === name)?.detail ?? ''
 
@@ -183,6 +187,41 @@ describe('verify', () => {
       'stale',
       'token_invalid',
     ])
+  })
+
+  it('prints and compares money by currency where merchants have several', async () => {
+    const { rows } = await postgres.query<{ currency: string; micros: bigint }>(
+      `select currency, sum(amount_micros)::bigint as micros from charges group by currency order by currency`,
+    )
+    const spent = rows.map(({ currency, micros }) => `${currency} ${formatPrice(micros)}`).join(', ')
+    expect(spent).toMatch(/^EUR \d+\.\d{6}, USD \d+\.\d{6}$/)
+    const found = await verify(deps())
+    expect(sidesOf(found, 'charges_equal_report')).toEqual([spent, spent])
+    expect(sidesOf(found, 'spend_counters_equal_charges')).toEqual([spent, spent])
+    for (const side of sidesOf(found, 'rollup_equals_raw')) expect(side).toMatch(`, spend ${spent}`)
+    expect(sidesOf(found, 'budgets_respected')).toEqual(['0', '0'])
+    expect(sidesOf(found, 'wallets_equal_entries')).toEqual(['0', '0'])
+  })
+
+  it('tells currencies apart whose differences would make up for each other', async () => {
+    const counters = await foundAfter(
+      `update spend_counters set spent_micros = spent_micros + case campaign_id when 'c1' then 7 else -7 end
+       where campaign_id in ('c1', 'c2') and period = 'total'`,
+    )
+    expect(failing(counters)).toEqual(['spend_counters_equal_charges'])
+    const [left, right] = sidesOf(counters, 'spend_counters_equal_charges')
+    expect(left).not.toBe(right)
+    const wallets = await foundAfter(
+      `update ledger_accounts set balance_micros = balance_micros + case id when 'wallet:m1' then 7 else -7 end
+       where kind = 'wallet'`,
+    )
+    expect(sidesOf(wallets, 'wallets_equal_entries')).toEqual(['EUR 0.000007, USD -0.000007', '0'])
+    const budgets = await foundAfter(
+      `update campaigns set budget_total_micros = 1000000, limits_changed_at = '2026-03-01' where id in ('c1', 'c2')`,
+    )
+    expect(failing(budgets)).toEqual(['budgets_respected'])
+    expect(sidesOf(budgets, 'budgets_respected')[0]).toMatch(/^EUR \d+\.\d{6}, USD \d+\.\d{6}$/)
+    expect(detailOf(budgets, 'budgets_respected')).toBe('c1 total, c2 total')
   })
 
   it('finds exactly one verdict of every sponsored impression and click, and none of any other', async () => {
@@ -310,7 +349,12 @@ describe('verify', () => {
       `insert into performance_minute_v1 (minute, merchant_id, campaign_id, spend_micros)
        values ('2026-03-10 12:00:00', '${merchant}', 'moved', ${micros})`
     const found = await foundAfterStored(move('m1', -7), move('m2', 7))
-    expect(failing(found)).toEqual(['rollup_equals_raw'])
+    // The two have other currencies.
+    expect(failing(found)).toEqual(['charges_equal_report', 'rollup_equals_raw'])
+    for (const name of failing(found)) {
+      const [left, right] = sidesOf(found, name)
+      expect(left).not.toBe(right)
+    }
     expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z')
   })
 

@@ -14,10 +14,11 @@ import {
 import type { Check } from './check.js'
 import { checkEvents } from './event-checks.js'
 import { checkMoney } from './money-checks.js'
+import { amountsPrinter } from './print-amounts.js'
 import { checkBillable } from './recount-billable.js'
 import { checkRollups } from './rollup-checks.js'
 import { type Scope, takeScope } from './scope.js'
-import { billingProgress, chargesByHour } from './store/money-checks.js'
+import { billingProgress, chargesByHour, merchantCurrencies } from './store/money-checks.js'
 
 export interface VerifyDeps {
   readonly postgres: Postgres
@@ -58,17 +59,17 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
   const { settled = true, lastHours, onProgress = () => {} } = options
   const { clickhouse } = deps
   const scope = await takeScope(deps, { settled, lastHours })
-  const { money, charges, billed } = await readBooks(deps.postgres, scope)
+  const { money, charges, billed, print } = await readBooks(deps.postgres, scope)
   const counted = await startCounting(deps.log, scope, onProgress)
   const events = await checkEvents(deps, scope, counted.read)
   const found = [
     ...money,
-    await agreed(scope, () => checkChargesEqualReport(deps, scope)),
+    await agreed(scope, () => checkChargesEqualReport(deps, scope, print)),
     await checkChargesInClickHouse(deps, scope, charges),
     await checkChargesOncePerInteraction(clickhouse, scope),
     await checkBillable(deps, scope, billed, counted.read),
     ...events,
-    await agreed(scope, () => checkRollups(clickhouse, scope)),
+    await agreed(scope, () => checkRollups(deps, scope, print)),
   ]
   counted.end()
   const checks = [...found].sort((a, b) => CHECKS.indexOf(a.name) - CHECKS.indexOf(b.name))
@@ -99,8 +100,10 @@ const readBooks = (postgres: Postgres, scope: Scope) =>
   postgres.transaction(async (tx) => {
     await tx.query('set transaction isolation level repeatable read')
     await tx.query(`set local statement_timeout = '${SNAPSHOT_TIMEOUT}'`)
+    const print = amountsPrinter(await merchantCurrencies(tx))
     return {
-      money: await checkMoney(tx),
+      print,
+      money: await checkMoney(tx, print),
       charges: await chargesByHour(tx, billedPeriod(scope)),
       billed: await billingProgress(tx, BILLING_CONSUMER, TOPICS.interactions),
     }

@@ -1,3 +1,4 @@
+import type { EndcapError } from '@endcap/contracts'
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -35,6 +36,8 @@ declare module 'fastify' {
     itemwise?: boolean
     /** Answers that no schema describes, by status: for the documentation only. */
     answers?: Readonly<Record<number, DocumentedAnswer>>
+    /** What to answer where a parameter of the path cannot be decoded; by default that is a 400. */
+    undecodable?: EndcapError
   }
   interface FastifyRequest {
     /** Set on every route that is not public. */

@@ -19,7 +19,7 @@ import { createKnownAddresses } from './known-addresses.js'
 import { bareAddressOf, networkOf } from './network-of.js'
 import { DOCS_PREFIX, type OpenApiInfo, useOpenApi } from './openapi.js'
 import { type Readiness, useOperationsRoutes } from './operations-routes.js'
-import { headersOf, PROBLEM_TYPE, problemText, publicErrorOf, rawProblemAnswer } from './problems.js'
+import { BAD_URL, headersOf, PROBLEM_TYPE, problemText, publicErrorOf, rawProblemAnswer } from './problems.js'
 import { createRateLimiter, type RateLimit } from './rate-limit.js'
 import { zodSerializerCompiler } from './serialization.js'
 import { invalid, zodValidatorCompiler } from './validation.js'
@@ -79,7 +79,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     },
     clientErrorHandler: answerUnreadable,
     frameworkErrors: (error, request, reply) => {
-      answerError(error, request as unknown as FastifyRequest, reply as unknown as FastifyReply)
+      const told =
+        error.code === BAD_URL ? known.undecodableAt(request.method, pathOf(request.url)) : undefined
+      answerError(told ?? error, request as unknown as FastifyRequest, reply as unknown as FastifyReply)
     },
   }).withTypeProvider<ZodTypeProvider>() as unknown as App
 
@@ -92,7 +94,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     if (route.url.startsWith(DOCS_PREFIX)) route.config = { access: publicAccess, ...route.config }
     if (!route.config?.access)
       throw new Error(`${route.method} ${route.url} does not say who may call it (config.access)`)
-    known.add(route.url, route.method)
+    known.add(route.url, route.method, route.config.undecodable)
   })
 
   await app.register(underPressure, {
@@ -145,7 +147,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
 
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
   app.setNotFoundHandler((request, reply) => {
-    const methods = known.methodsAt(request.url.split('?', 1)[0]!)
+    const methods = known.methodsAt(pathOf(request.url))
     const error =
       methods.length > 0
         ? new EndcapError('method_not_allowed', `This address takes ${methods.join(', ')}.`, [], {
@@ -239,6 +241,8 @@ function createDurationObserver(registry: Registry) {
     labelled.observe(seconds)
   }
 }
+
+const pathOf = (url: string): string => url.split('?', 1)[0]!
 
 /** Fastify would serialise a string anew when the route's schema has a say; a problem is text already. */
 const passText = (text: unknown) => text as string

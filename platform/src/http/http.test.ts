@@ -88,6 +88,11 @@ async function open(change: Partial<HttpAppOptions> = {}): Promise<App> {
     may: request.caller.mayActFor((request.params as { id: string }).id),
   }))
   app.get('/open/address', { config: { access: publicAccess } }, async (request) => ({ address: request.ip }))
+  app.get(
+    '/sealed/:token',
+    { config: { access: publicAccess, undecodable: new EndcapError('not_found', 'No such seal.') } },
+    async (request) => request.params,
+  )
   app.get('/open/:token', { config: { access: publicAccess } }, async (request) => request.params)
   app.get('/v1/breaks/:how', { config: { access: publicAccess } }, async (request) => {
     const { how } = request.params as { how: string }
@@ -349,6 +354,11 @@ describe('bad input', () => {
     ['GET', '/v1/things/%00', 422],
     ['GET', `/v1/things/${'x'.repeat(9000)}`, 414],
     ['GET', '/v1/things/%', 400],
+    ['GET', '/nowhere/%', 400],
+    ['GET', '/sealed/%', 404],
+    ['GET', '/sealed/%ff?a=%', 404],
+    ['POST', '/sealed/%', 400],
+    ['GET', '/sealed/x/%', 400],
     ['GET', '//', 404],
   ])('%s %s answers %i as a problem', async (method, url, status) => {
     const app = await open()

@@ -44,17 +44,20 @@ interface RouteForm {
   readonly hasBody: boolean
   readonly hasQuery: boolean
   readonly hasParams: boolean
+  /** A path that cannot be decoded is a bad request. */
+  readonly decodes: boolean
   readonly creates: boolean
 }
 
 /** The errors that a route answers because of its form. What its handler adds stands in `config.answers`. */
-function problemsOf({ isPublic, unlimited, hasBody, hasQuery, hasParams, creates }: RouteForm) {
+function problemsOf({ isPublic, unlimited, hasBody, hasQuery, hasParams, decodes, creates }: RouteForm) {
   const statuses = [
     ...(isPublic ? [] : [401, 403]),
     ...(isPublic && unlimited ? [] : [429, 503]),
     ...(hasBody ? [400, 413, 415, 422] : []),
     ...(hasQuery ? [422] : []),
-    ...(hasParams ? [400, 404] : []),
+    ...(hasParams ? [404] : []),
+    ...(hasParams && decodes ? [400] : []),
     ...(hasParams && !isPublic ? [422] : []),
     ...(creates ? [409] : []),
   ]
@@ -106,6 +109,7 @@ export async function useOpenApi(app: App, info: OpenApiInfo): Promise<void> {
         hasBody: schema?.body !== undefined,
         hasQuery: schema?.querystring !== undefined,
         hasParams: schema?.params !== undefined,
+        decodes: route.config?.undecodable === undefined,
         creates,
       })
       const transformed = zodToJsonSchema({

@@ -5,6 +5,9 @@ export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 /** Seconds after which a client should try again when a part is away or too much is waiting. */
 const RETRY_AFTER_S = '1'
 
+/** Fastify's code for a path that cannot be decoded. */
+export const BAD_URL = 'FST_ERR_BAD_URL'
+
 /** What fastify and its plugins throw because of what a client sent, as our codes. */
 const FASTIFY_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'The body is larger than this address takes.'],
@@ -12,7 +15,7 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['malformed_json', 'The body is not valid JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed_json', 'The body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['bad_request', 'The body is not as long as its content-length says.'],
-  FST_ERR_BAD_URL: ['bad_request', 'The address holds an invalid percent-encoding.'],
+  [BAD_URL]: ['bad_request', 'The address holds an invalid percent-encoding.'],
 }
 
 /** Failures of a connection to a server behind us: the same request may succeed in a moment. */

@@ -3,6 +3,7 @@ import { type App, publicAccess } from '@endcap/platform/http'
 import { z } from 'zod'
 import type { AdIndex } from '../../index/ad-index.js'
 import type { Track } from '../../track/track.js'
+import { noSuchSlot } from '../no-such-slot.js'
 import { visitOf } from '../visit-of.js'
 
 const params = z.object({ token: z.string() })
@@ -21,6 +22,7 @@ export function getClick(app: App, { sealer, index, track }: GetClickDeps): void
       config: {
         access: publicAccess,
         unlimited: true,
+        undecodable: noSuchSlot,
         answers: {
           302: { description: 'To the page of the listing' },
           404: { description: 'No such slot, or no such listing', contentType: 'application/problem+json' },
@@ -31,7 +33,7 @@ export function getClick(app: App, { sealer, index, track }: GetClickDeps): void
     async (request, reply) => {
       const { token: sealed } = request.params
       const opened = sealer.open(sealed)
-      if (!opened.ok) throw new EndcapError('not_found', 'There is no such slot.')
+      if (!opened.ok) throw noSuchSlot
       const target = targetOf(index.listing(opened.token.listingId)?.url)
       if (target === undefined) throw new EndcapError('not_found', 'The listing has no page here.')
       if (request.method !== 'HEAD') await track.browser('click', sealed, opened.token, visitOf(request))

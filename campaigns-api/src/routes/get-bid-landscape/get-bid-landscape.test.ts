@@ -1,8 +1,8 @@
 import { type BidLandscapeAnswer, bidLandscapeAnswer } from '@endcap/contracts'
 import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
-import { loggedAuctionEvent, PCTR } from '../../testing/logged-auction.js'
+import { loggedAuctionEvent, PCTR, TERMS } from '../../testing/logged-auction.js'
 import { auction, store } from '../../testing/report-events.js'
 
 let stored: TestClickHouse
@@ -37,7 +37,7 @@ const PERIOD = 'from=2025-03-01T00:00:00Z&to=2025-03-02T00:00:00Z'
 it('200: nothing but zeros and nulls where the campaign did not bid', async () => {
   const { status, body } = await ask('from=2025-01-01T00:00:00Z&to=2025-01-02T00:00:00Z')
   expect(status).toBe(200)
-  expect(body).toMatchObject({ currency: 'EUR', auctions: { found: 0, replayed: 0 }, bids: 0 })
+  expect(body).toMatchObject({ currency: 'EUR', auctions: { found: 0, replayed: 0, leftOut: 0 }, bids: 0 })
   expect(body.landscape).toHaveLength(6)
   expect(body.landscape[0]).toEqual({
     bidChange: -0.2,
@@ -83,7 +83,7 @@ it('200: what other bids would have won and cost, sampled losers counted for tho
     currency: 'EUR',
     from: '2025-03-01T00:00:00.000Z',
     to: '2025-03-02T00:00:00.000Z',
-    auctions: { found: 2, replayed: 2 },
+    auctions: { found: 2, replayed: 2, leftOut: 0 },
     bids: 5,
   })
   const wins = body.landscape.map(({ bidChange, wins: count, winRate }) => [bidChange, count, winRate])
@@ -114,6 +114,127 @@ it('scales up from the auctions that can be run again', async () => {
   const { body } = await ask('from=2025-04-01T00:00:00Z&to=2025-04-02T00:00:00Z')
   expect(body).toMatchObject({ auctions: { found: 2, replayed: 1 }, bids: 2 })
   expect(body.landscape.map(({ wins }) => wins)).toEqual([2, 2, 2, 2, 2, 2])
+})
+
+describe('for others than operators', () => {
+  const day = (number: number) => `2025-12-${String(number).padStart(2, '0')}`
+  const window = (from: string, to: string) => `from=${from}&to=${to}`
+  /** Auctions that the campaign loses with 0.40 to a rival, whose bid would set the price of the first slot at half as much again. */
+  const lost = (at: string, count: number, rivalMicros = 500_000, moreMicros = 0) =>
+    store(
+      stored.clickhouse,
+      Array.from({ length: count }, (_, i) =>
+        loggedAuctionEvent(
+          at,
+          [
+            {
+              campaignId: 'x',
+              merchantId: 'm1',
+              bidMicros: rivalMicros + i * moreMicros,
+              position: 1,
+              priceMicros: 400_000,
+            },
+            { campaignId, merchantId, bidMicros: 400_000, position: 0, reason: 'outranked' },
+          ],
+          { terms: { ...TERMS, forSale: [1] } },
+        ),
+      ),
+    )
+  let own: string
+  const asOwner = async (from: string, to: string) => (await ask(window(from, to), own)).body
+  const halfMore = ({ landscape }: Answer) => landscape[5]!
+
+  beforeAll(async () => {
+    own = await api.key(`merchant:${merchantId}`)
+    await lost(`${day(1)}T10:00:00Z`, 1, 431_234)
+    await lost(`${day(2)}T10:00:00Z`, 20)
+    await lost(`${day(3)}T10:00:00Z`, 19, 555_555)
+    await lost(`${day(4)}T23:59:59.999Z`, 130, 510_000, 100)
+  })
+
+  it('one auction tells nothing, a day of twenty its sum; what is left out is counted', async () => {
+    for (const key of [own, await api.key('reports')]) {
+      const { status, body } = await ask(window(`${day(1)}T00:00:00Z`, `${day(2)}T00:00:00Z`), key)
+      expect(status).toBe(200)
+      bidLandscapeAnswer.strict().parse(body)
+      expect(body).toMatchObject({ auctions: { found: 0, replayed: 0, leftOut: 1 }, bids: 0 })
+      expect(JSON.stringify(body)).not.toContain('431234')
+      expect(halfMore(body)).toEqual({
+        bidChange: 0.5,
+        wins: 0,
+        winRate: null,
+        clicks: 0,
+        spend: '0',
+        cpc: null,
+        cpm: null,
+      })
+    }
+    const body = await asOwner(`${day(1)}T00:00:00Z`, `${day(4)}T00:00:00Z`)
+    expect(body).toMatchObject({ auctions: { found: 20, replayed: 20, leftOut: 20 }, bids: 20 })
+    expect(halfMore(body)).toMatchObject({ wins: 20, cpc: '0.5' })
+    expect(body.landscape[3]).toMatchObject({ wins: 0 })
+  })
+
+  it('a part of a day counts for nothing, so that no windows differ by less than a day', async () => {
+    const whole = await asOwner(`${day(2)}T00:00:00Z`, `${day(3)}T00:00:00Z`)
+    for (const [from, to] of [
+      [`${day(2)}T00:00:00Z`, `${day(3)}T10:01:00Z`],
+      [`${day(1)}T10:00:00Z`, `${day(3)}T00:00:00Z`],
+    ] as const) {
+      const { bids, landscape } = await asOwner(from, to)
+      expect({ bids, landscape }).toEqual({ bids: whole.bids, landscape: whole.landscape })
+    }
+    const cut = await asOwner(`${day(2)}T00:01:00Z`, `${day(3)}T00:00:00Z`)
+    expect(cut).toMatchObject({ auctions: { found: 0, leftOut: 20 }, bids: 0 })
+  })
+
+  it('a large day is the same sum of the same auctions in every window', async () => {
+    const small = await asOwner(`${day(2)}T00:00:00Z`, `${day(3)}T00:00:00Z`)
+    const large = await asOwner(`${day(4)}T00:00:00Z`, `${day(5)}T00:00:00Z`)
+    expect(large.auctions).toEqual({ found: 130, replayed: 100, leftOut: 0 })
+    expect(halfMore(large)).toMatchObject({ wins: 130 })
+    const both = await asOwner(`${day(2)}T00:00:00Z`, `${day(5)}T00:00:00Z`)
+    expect(both.auctions).toEqual({ found: 150, replayed: 120, leftOut: 19 })
+    expect(halfMore(both)).toMatchObject({ wins: 150 })
+    const spends = [small, large, both].map((answer) => Number(halfMore(answer).spend))
+    expect(spends[2]).toBeCloseTo(spends[0]! + spends[1]!, 5)
+  })
+
+  it('today counts for nothing, however often it is asked about; a day counts once it is over for an hour', async () => {
+    const noon = api.now
+    const asked = () => asOwner('2026-01-05T00:00:00Z', '2026-01-06T00:00:00Z')
+    await lost('2026-01-05T09:00:00Z', 25)
+    const before = await asked()
+    await lost('2026-01-05T11:00:00Z', 1, 431_234)
+    const after = await asked()
+    expect(before.auctions).toEqual({ found: 0, replayed: 0, leftOut: 25 })
+    expect(after.auctions).toEqual({ found: 0, replayed: 0, leftOut: 26 })
+    expect(after.landscape).toEqual(before.landscape)
+    try {
+      api.now = Date.parse('2026-01-06T00:59:00Z')
+      expect((await asked()).auctions.found).toBe(0)
+      api.now = Date.parse('2026-01-06T01:00:00Z')
+      expect((await asked()).auctions).toEqual({ found: 26, replayed: 26, leftOut: 0 })
+    } finally {
+      api.now = noon
+    }
+  })
+
+  it('auctions that cannot be run again help no day over the least number', async () => {
+    const old = Array.from({ length: 30 }, () =>
+      auction(`${day(8)}T10:00:00Z`, [{ merchantId, campaignId, listingId: 'L1' }]),
+    )
+    await store(stored.clickhouse, old)
+    await lost(`${day(8)}T11:00:00Z`, 1, 431_234)
+    const body = await asOwner(`${day(8)}T00:00:00Z`, `${day(9)}T00:00:00Z`)
+    expect(body).toMatchObject({ auctions: { found: 0, replayed: 0, leftOut: 31 }, bids: 0 })
+  })
+
+  it('operators are told of every auction still', async () => {
+    const { body } = await ask(window(`${day(1)}T10:00:00Z`, `${day(1)}T10:01:00Z`))
+    expect(body.auctions).toEqual({ found: 1, replayed: 1, leftOut: 0 })
+    expect(halfMore(body)).toMatchObject({ wins: 1, cpc: '0.431234' })
+  })
 })
 
 it('is for the merchant, for reports and for operators; another merchant hears 404', async () => {

@@ -13,6 +13,17 @@ export interface MoneyByCurrency {
   readonly micros: Micros
 }
 
+/** Stands for that of a merchant who is not known. */
+export const UNKNOWN_CURRENCY = '???'
+
+/** The currencies that merchants have. */
+export async function merchantCurrencies(q: Queryable): Promise<readonly string[]> {
+  const { rows } = await q.query<{ currency: string }>(
+    'select distinct currency from merchants order by currency',
+  )
+  return rows.map(({ currency }) => currency)
+}
+
 /** Ledger transactions whose entries don't sum to zero: none, always. */
 export async function unbalancedTransactions(q: Queryable): Promise<readonly string[]> {
   const { rows } = await q.query<{ id: string }>(
@@ -116,8 +127,8 @@ const SPENT = `(
     ('week:' || date_trunc('week', budget_day)::date::text), ('month:' || to_char(budget_day, 'YYYY-MM'))) as p (period)`
 
 export interface CounterComparison {
-  readonly countersMicros: Micros
-  readonly chargesMicros: Micros
+  readonly counters: readonly MoneyByCurrency[]
+  readonly charges: readonly MoneyByCurrency[]
   /** 'campaign period' where the two differ. */
   readonly differing: readonly string[]
 }
@@ -127,25 +138,35 @@ export interface CounterComparison {
  * such a counter is kept.
  */
 export async function compareCounters(q: Queryable): Promise<CounterComparison> {
-  const { rows } = await q.query<{ counters: string; charges: string; differing: string[] | null }>(
+  const { rows } = await q.query<{
+    currency: string
+    counters: string
+    charges: string
+    differing: string[] | null
+  }>(
     `with charged as (select campaign_id, period, sum(amount_micros) as micros from ${SPENT} group by campaign_id, period),
      compared as (
        select campaign_id, period, s.spent_micros as counter, c.micros as charges
        from spend_counters s full join charged c using (campaign_id, period)
        where s.campaign_id is not null or period not like '%:%')
-     select coalesce(sum(counter) filter (where period = 'total'), 0)::text as counters,
+     select coalesce(m.currency, '${UNKNOWN_CURRENCY}') as currency,
+       coalesce(sum(counter) filter (where period = 'total'), 0)::text as counters,
        coalesce(sum(charges) filter (where period = 'total'), 0)::text as charges,
-       array_agg(campaign_id || ' ' || period order by campaign_id, period)
+       array_agg(campaign_id || ' ' || period)
          filter (where coalesce(counter, 0) <> coalesce(charges, 0)) as differing
-     from compared`,
+     from compared left join campaigns p on p.id = campaign_id left join merchants m on m.id = p.merchant_id
+     group by m.currency`,
   )
-  const { counters, charges, differing } = rows[0]!
-  return { countersMicros: sum(counters), chargesMicros: sum(charges), differing: differing ?? [] }
+  return {
+    counters: rows.map(({ currency, counters }) => ({ currency, micros: sum(counters) })),
+    charges: rows.map(({ currency, charges }) => ({ currency, micros: sum(charges) })),
+    differing: rows.flatMap(({ differing }) => differing ?? []).sort(),
+  }
 }
 
 export interface BudgetExcess {
-  /** Micros charged beyond a limit that was in force, over all campaigns and periods. */
-  readonly overMicros: Micros
+  /** What was charged beyond a limit that was in force, over all campaigns and periods. */
+  readonly excess: readonly MoneyByCurrency[]
   /** 'campaign period' of those. */
   readonly over: readonly string[]
 }
@@ -156,21 +177,24 @@ export interface BudgetExcess {
  * while the change was being committed.
  */
 export async function budgetExcess(q: Queryable): Promise<BudgetExcess> {
-  const { rows } = await q.query<{ over: string; names: string[] | null }>(
+  const { rows } = await q.query<{ currency: string; excess: string; names: string[] }>(
     `with spent as (
        select campaign_id, period, sum(amount_micros) as micros,
          max(charged_at) as last_charge_at
        from ${SPENT} group by campaign_id, period),
      beyond as (
-       select campaign_id, period,
+       select campaign_id, m.currency, period,
          micros - case when period = 'total' then budget_total_micros when period like 'week:%' then budget_weekly_micros
            when period like 'month:%' then budget_monthly_micros else budget_daily_micros end as excess
-       from spent join campaigns c on c.id = campaign_id
+       from spent join campaigns c on c.id = campaign_id join merchants m on m.id = c.merchant_id
        where last_charge_at > coalesce(c.limits_changed_at, c.created_at) + interval '5 seconds')
-     select coalesce(sum(excess), 0)::text as over, array_agg(campaign_id || ' ' || period order by campaign_id, period) as names
-     from beyond where excess > 0`,
+     select currency, sum(excess)::text as excess, array_agg(campaign_id || ' ' || period) as names
+     from beyond where excess > 0 group by currency`,
   )
-  return { overMicros: sum(rows[0]!.over), over: rows[0]!.names ?? [] }
+  return {
+    excess: rows.map(({ currency, excess }) => ({ currency, micros: sum(excess) })),
+    over: rows.flatMap(({ names }) => names).sort(),
+  }
 }
 
 /** Verdicts and charges given back, as ClickHouse should hold them, of one hour in which the interactions occurred. */

@@ -79,6 +79,25 @@ export const byDay = {
   rollup: rollupTotals('day', 'performance_day_v1', 'day', `toDateTime(day, 'UTC')`, 'toDate'),
 }
 
+/** What each merchant spent, by one of the rollups or by the raw rows. */
+const spendOf = (name: string, table: string, column: string, time: string, bound: string) =>
+  defineQuery({
+    name: `reconcile.spend_${name}`,
+    params: period,
+    row: z.object({ merchantId: z.string(), micros: int64Cell }),
+    sql: `select toString(merchant_id) as merchantId, sum(${column}) as micros from ${table}
+      where ${time} >= ${bound}({sinceMs:DateTime64(3, 'UTC')}) and ${time} < ${bound}({beforeMs:DateTime64(3, 'UTC')})
+      group by merchant_id having micros != 0`,
+    maxSeconds: 300,
+  })
+export const spendByMerchant = {
+  raw: spendOf('raw', 'charges_v1', 'amount_micros', 'occurred_at', ''),
+  minute: spendOf('by_minute', 'performance_minute_v1', 'spend_micros', 'minute', 'toDateTime'),
+  day: spendOf('by_day', 'performance_day_v1', 'spend_micros', 'day', 'toDate'),
+}
+
+export type SpendByMerchant = ReturnType<typeof spendOf>
+
 /** What a row of charges says, in one text; `MOVED` in money-checks.ts prints the same in Postgres. */
 const CHARGE_FACTS = `if(outcome = 'clawed_back', concat(event_id, '|', toString(amount_micros)),
   concat(event_id, '|', interaction_id, '|', merchant_id, '|', campaign_id, '|', outcome, '|', reason, '|', toString(amount_micros)))`

@@ -154,3 +154,28 @@ export const auctionsWithCampaign = defineQuery({
       and occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at < {to:DateTime64(3, 'UTC')}
     group by event_id order by cityHash64(event_id), event_id limit {most:UInt32}`,
 })
+
+/**
+ * Auctions of a time that the log holds a bid of a campaign in, by UTC day: at most `most` of each day, spread evenly and the same ones each
+ * time, whatever the time around the day is, with the number of all of that day within the time.
+ */
+export const auctionsWithCampaignByDay = defineQuery({
+  name: 'auction_slots_v1.auctions_with_campaign_by_day',
+  params: z.object({
+    campaignId: z.string(),
+    merchantId: z.string(),
+    from: instantMsParam,
+    to: instantMsParam,
+    most: z.int().min(1),
+  }),
+  row: z.object({ eventId: z.string(), atMs: instantMsCell, found: countCell }),
+  sql: `select eventId, atMs, count() over (partition by toDate(atMs)) as found
+    from (
+      select event_id as eventId, any(occurred_at) as atMs
+      from auction_slots_v1
+      where campaign_id = {campaignId:String} and merchant_id = {merchantId:String}
+        and occurred_at >= {from:DateTime64(3, 'UTC')} and occurred_at < {to:DateTime64(3, 'UTC')}
+      group by event_id
+    )
+    order by toDate(atMs), cityHash64(eventId), eventId limit {most:UInt32} by toDate(atMs)`,
+})

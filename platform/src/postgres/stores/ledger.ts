@@ -327,19 +327,28 @@ export async function ledgerSums(
 }
 
 /** Wallets whose balance is not the sum of their entries: none, always. */
-export async function walletsThatDisagree(
-  q: Queryable,
-): Promise<
-  readonly { readonly accountId: string; readonly balanceMicros: Micros; readonly entriesMicros: Micros }[]
+export async function walletsThatDisagree(q: Queryable): Promise<
+  readonly {
+    readonly accountId: string
+    readonly currency: string
+    readonly balanceMicros: Micros
+    readonly entriesMicros: Micros
+  }[]
 > {
-  const { rows } = await q.query<{ accountId: string; balanceMicros: bigint; entries: string }>(
-    `select a.id as "accountId", a.balance_micros as "balanceMicros", coalesce(sum(e.amount_micros), 0)::text as entries
+  const { rows } = await q.query<{
+    accountId: string
+    currency: string
+    balanceMicros: bigint
+    entries: string
+  }>(
+    `select a.id as "accountId", a.currency, a.balance_micros as "balanceMicros", coalesce(sum(e.amount_micros), 0)::text as entries
      from ledger_accounts a left join ledger_entries e on e.account_id = a.id
      where a.kind = 'wallet'
      group by a.id having a.balance_micros <> coalesce(sum(e.amount_micros), 0) order by a.id`,
   )
   return rows.map((row) => ({
     accountId: row.accountId,
+    currency: row.currency,
     balanceMicros: row.balanceMicros,
     entriesMicros: BigInt(row.entries),
   }))
