@@ -1,3 +1,4 @@
+import { wording } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { normaliseText, segmentIntoBigrams, stem, termHash, termHashesOf, termsOf } from './text.js'
@@ -13,6 +14,14 @@ describe('normaliseText', () => {
     ['ﬁne', 'fine'],
     ['Łódź Øre Đà Ðe ŦħÞór Æsir œuvre ı', 'lodz ore da de ththor aesir oeuvre i'],
     ['re\u00adfri\u200bgerator', 'refrigerator'],
+    [
+      'sh\uFE0Foes \u{1F45F}\uFE0F\u200D\u{E0041} sho\u3164\uFFA0\u034F\u2060\u{E0100}es',
+      'shoes \u{1F45F} shoes',
+    ],
+    ['iphone 1\uFE0F\u20E35\uFE0F\u20E3 \u0430\u0488', 'iphone 15 \u0430'],
+    ['کتاب\u200cها', 'کتابها'],
+    ['क्\u200dष क्\u200cष ශ්\u200dරී', 'क्ष क्ष ශ්රී'],
+    ['അവന്\u200d അവന്\u200c', 'അവൻ അവന്'],
     ['a\u0000b\nc', 'a b c'],
     ['がぎ か', 'がぎ か'],
     ['हिन्दी', 'हिन्दी'],
@@ -52,6 +61,8 @@ describe('termsOf', () => {
     ['나이키운동화를 2켤레', ['나이', '이키', '키운', '운동', '동화', '화를', '2', '켤레']],
     ['รองเท้าวิ่ง', ['รองเท้า', 'วิ่ง']],
     ['!!! ---', []],
+    ['☀️shoes ❤️ 1️⃣5️⃣ \uFE0F \u3164', ['shoe', '15']],
+    ['\u25CC\u093F \u2764\u20D2shoes \u0301', ['shoe']],
   ])('cuts %j into %j', (text, terms) => expect(termsOf(text)).toEqual(terms))
 
   it('finds the same terms in a text and in its normalised spelling', () => {
@@ -82,6 +93,28 @@ describe('termsOf', () => {
     expect(termsOf('ﾗﾝﾆﾝｸﾞｼｭｰｽﾞ')).toEqual(termsOf('ランニングシューズ'))
     expect(termsOf('ＮＩＫＥ　Ａｉｒ')).toEqual(['nike', 'air'])
     expect(termsOf('운동화'.normalize('NFD'))).toEqual(termsOf('운동화'))
+  })
+
+  it('finds terms in every text that may be a keyword, and in no other', () => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        ...'aé1①½-✓靴क 한',
+        ...'\u3164\uFE0F\u200D\u20E3\u093F\u20D2\u034F\uFFA0',
+        '👟',
+        '\u{E0041}',
+      ),
+      minLength: 1,
+      maxLength: 4,
+    })
+    fc.assert(
+      fc.property(text, (keyword) => {
+        fc.pre(keyword.trim() !== '')
+        expect(wording(200).safeParse(keyword).success, JSON.stringify(keyword)).toBe(
+          termsOf(keyword).length > 0,
+        )
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('falls back to pairs of characters where no dictionary is at hand', () => {

@@ -1,3 +1,5 @@
+import { withoutIgnored } from '@endcap/contracts'
+
 const ASCII = /^[\x20-\x7e]*$/
 // Combining marks of Latin, Greek and Cyrillic only: kana voicing marks, Indic vowels and Thai tones change the word.
 const ACCENTS = /[\u0300-\u036f]/gu
@@ -15,12 +17,17 @@ const PLAIN_LETTERS: Readonly<Record<string, string>> = {
   ı: 'i',
 }
 const STROKED = new RegExp(`[${Object.keys(PLAIN_LETTERS).join('')}]`, 'g')
-const INVISIBLE = /[\p{Cf}\p{Cs}]/gu
+/**
+ * Malayalam's consonants without a vowel, which were written with a joiner before Unicode 5.1 and have letters of their own since.
+ * Nowhere else does a joiner alone make another word.
+ */
+const CHILLUS: Readonly<Record<string, string>> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', ല: 'ൽ', ള: 'ൾ', ക: 'ൿ' }
+const JOINED_CHILLU = new RegExp(`([${Object.keys(CHILLUS).join('')}])\u0d4d\u200d`, 'g')
 const BLANKS = /[\s\p{Cc}]+/gu
 
 /**
  * The one spelling under which texts are compared and reports group queries: NFKC (full-width and ligatures become plain),
- * case folded (ß = ss, Σ = σ = ς), accents and strokes stripped (ł = l, æ = ae), invisible characters removed, whitespace collapsed and trimmed.
+ * case folded (ß = ss, Σ = σ = ς), accents and strokes stripped (ł = l, æ = ae), what cannot be seen removed, whitespace collapsed and trimmed.
  * Punctuation stays. Applying it twice changes nothing.
  */
 export function normaliseText(text: string): string {
@@ -32,8 +39,7 @@ export function normaliseText(text: string): string {
 }
 
 function foldOnce(text: string): string {
-  const folded = text
-    .replace(INVISIBLE, '')
+  const folded = withoutIgnored(text.replace(JOINED_CHILLU, (_, letter: string) => CHILLUS[letter]!))
     .normalize('NFKC')
     .toUpperCase()
     .toLowerCase()
@@ -48,7 +54,8 @@ function foldOnce(text: string): string {
 const collapse = (text: string): string => text.replace(BLANKS, ' ').trim()
 
 const POSSESSIVE = /(\p{L})['’]s(?!\p{L})/gu
-const WORDS = /[\p{L}\p{N}\p{M}]+/gu
+// A mark belongs to what it stands on: on a symbol it makes no word.
+const WORDS = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu
 /** Scripts without spaces between words, and Hangul, where compounds and particles are written onto the word. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー々]+|\p{Script=Hangul}+/gu

@@ -235,6 +235,25 @@ describe('the ad index', () => {
     const [match] = index.retrieve({ ...EVERY, terms: termsOf('red running shoe') })
     expect(match?.keyword).toBe('Running Shoes')
   })
+  it.each([
+    ['shoes', 'exact', '❤️ shoes'],
+    ['red shoes', 'phrase', 'buy red ❤️ shoes'],
+    ['iphone 15', 'exact', 'iphone 1️⃣5️⃣'],
+    ['❤️ shoes', 'exact', 'shoes'],
+    ['کتاب\u200cها', 'exact', 'کتابها'],
+  ] as const)('takes no notice of what nobody sees: %j, %s, is met by %j', (text, match, query) => {
+    const index = new AdIndex()
+    const keywords = [{ text, match, negative: false }]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    expect(index.retrieve({ ...EVERY, terms: termsOf(query) })).toHaveLength(1)
+  })
+  it('keeps a campaign out whatever nobody sees stands in the query', () => {
+    const index = new AdIndex()
+    const keywords = [{ text: 'free', match: 'phrase' as const, negative: true }]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    const [match] = index.retrieve({ ...EVERY, terms: termsOf('free\uFE0F shoes') })
+    expect(match?.excluded).toBe(true)
+  })
   it('finds keywords of scripts without spaces', () => {
     const index = new AdIndex()
     const keywords = [{ text: '運動靴', match: 'phrase' as const, negative: false }]

@@ -292,6 +292,21 @@ describe("the operator's rules", () => {
     }
   })
 
+  it('block a term whatever invisible characters and symbols stand around or within it', () => {
+    const index = indexOf({}, blocked({ terms: ['shoes', 'hand gun'] }))
+    for (const query of [
+      '☀️shoes toy',
+      'sh\uFE0Foes toy',
+      'toy hand ❤️ gun',
+      'toy sh\u3164oes',
+      'toy s\u200Bh\u00ADo\u034Fes',
+      '1️⃣ shoes',
+      '❤\u20D2shoes',
+    ]) {
+      expect(outcome(index, { query }), query).toBe('term_blocked')
+    }
+  })
+
   it('set the least relevance', () => {
     const index = indexOf({}, rules({ relevanceFloor: 0.5 }))
     expect(outcome(index, { query: 'red shoes' })).toBe('S1')
