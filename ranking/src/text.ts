@@ -1,8 +1,12 @@
 import { withoutIgnored } from '@endcap/contracts'
 
 const ASCII = /^[\x20-\x7e]*$/
-// Combining marks of Latin, Greek and Cyrillic only: kana voicing marks, Indic vowels and Thai tones change the word.
-const ACCENTS = /[\u0300-\u036f]/gu
+/**
+ * Marks that words are written with or without: those that no script has for its own (accents of Latin, Greek and Cyrillic) and the
+ * vowel points of Arabic and Hebrew. Kana voicing marks, hamza and madda, Indic vowels and Thai tones change the word.
+ */
+const ACCENTS =
+  /(?![\u3099\u309a\u0653-\u0655])(?=\p{Mn})[\p{Script=Inherited}\p{Script=Arabic}\p{Script=Hebrew}]/gu
 /** Latin letters that Unicode does not take apart (strokes, ligatures, the dotless i), and what they are typed as on a keyboard without them. */
 const PLAIN_LETTERS: Readonly<Record<string, string>> = {
   ł: 'l',
@@ -27,7 +31,7 @@ const BLANKS = /[\s\p{Cc}]+/gu
 
 /**
  * The one spelling under which texts are compared and reports group queries: NFKC (full-width and ligatures become plain),
- * case folded (ß = ss, Σ = σ = ς), accents and strokes stripped (ł = l, æ = ae), what cannot be seen removed, whitespace collapsed and trimmed.
+ * case folded (ß = ss, Σ = σ = ς), accents, vowel points and strokes stripped (ł = l, æ = ae), what cannot be seen removed, whitespace collapsed and trimmed.
  * Punctuation stays. Applying it twice changes nothing.
  */
 export function normaliseText(text: string): string {

@@ -241,7 +241,9 @@ describe('the ad index', () => {
     ['iphone 15', 'exact', 'iphone 1️⃣5️⃣'],
     ['❤️ shoes', 'exact', 'shoes'],
     ['کتاب\u200cها', 'exact', 'کتابها'],
-  ] as const)('takes no notice of what nobody sees: %j, %s, is met by %j', (text, match, query) => {
+    ['حِذَاء', 'exact', 'حذاء'],
+    ['נעלים', 'phrase', 'נַעֲלַיִם אדומות'],
+  ] as const)('takes no notice of what words are written with or without: %j, %s, is met by %j', (text, match, query) => {
     const index = new AdIndex()
     const keywords = [{ text, match, negative: false }]
     apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
