@@ -90,7 +90,7 @@ function createSegment(): Segment {
 }
 
 /**
- * The terms of a text in order, repeats kept: normalised words without punctuation, English inflections reduced (`stem`), scripts
+ * The terms of a text in order, repeats kept: normalised words without punctuation, English plurals reduced (`stem`), scripts
  * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables. Queries, keywords and titles must all come
  * through here to match.
  */
@@ -122,68 +122,107 @@ export function termHash(term: string): number {
 /** Hashes of the text's terms without repeats, in order of first appearance. */
 export const termHashesOf = (text: string): number[] => [...new Set(termsOf(text).map(termHash))]
 
-/** Things that are sold under a name that only looks inflected. */
+/** Words that only look like plurals, or that -ie does not make another spelling of. */
 const WHOLE_WORDS: ReadonlySet<string> = new Set([
-  'earring',
-  'wedding',
-  'clothing',
-  'bedding',
-  'ceiling',
-  'building',
-  'railing',
-  'evening',
-  'morning',
-  'during',
-  'anything',
-  'everything',
-  'something',
-  'nothing',
   'series',
   'species',
+  'news',
+  'always',
+  'christmas',
   'lens',
+  'gas',
   'canvas',
   'atlas',
-  'always',
-  'news',
-  'christmas',
+  'madras',
+  'bias',
+  'alias',
+  'iris',
+  'trellis',
+  'tennis',
+  'axis',
+  'mantis',
+  'clematis',
+  'cannabis',
+  'pelvis',
+  'penis',
+  'thermos',
+  'rhinoceros',
+  'pilates',
+  'diabetes',
+  'mars',
+  'paris',
+  'texas',
+  'adidas',
+  'asics',
+  'hermes',
+  'mercedes',
+  'julie',
+  'marie',
+])
+
+/** Plurals by a mere -s where the rules would take more, or nothing. */
+const PLAIN_PLURALS: ReadonlySet<string> = new Set([
+  'menus',
+  'gurus',
+  'tutus',
+  'emus',
+  'tofus',
+  'haikus',
+  'sudokus',
+  'cpus',
+  'gpus',
+  'axes',
+  'pickaxes',
+  'niches',
+  'quiches',
+  'brioches',
+  'cloches',
+  'creches',
+  'avalanches',
+  'mousses',
+  'fuses',
+  'muses',
+  'canoes',
+  'tiptoes',
+  'mistletoes',
 ])
 
 /** Plurals that no rule makes, of what shops sell and whom they sell it to. */
 const IRREGULAR_PLURALS: ReadonlyMap<string, string> = new Map([
   ['men', 'man'],
+  ['gentlemen', 'gentleman'],
+  ['snowmen', 'snowman'],
   ['women', 'woman'],
   ['children', 'child'],
+  ['grandchildren', 'grandchild'],
   ['feet', 'foot'],
   ['teeth', 'tooth'],
   ['mice', 'mouse'],
   ['geese', 'goose'],
+  ['cacti', 'cactus'],
   ['knives', 'knife'],
   ['wives', 'wife'],
   ['halves', 'half'],
   ['calves', 'calf'],
   ['wolves', 'wolf'],
+  ['elves', 'elf'],
   ['leaves', 'leaf'],
   ['loaves', 'loaf'],
   ['shelves', 'shelf'],
+  ['bookshelves', 'bookshelf'],
   ['scarves', 'scarf'],
+  ['headscarves', 'headscarf'],
   ['hooves', 'hoof'],
-  ['axes', 'axe'],
-  ['buses', 'bus'],
-  ['gases', 'gas'],
-  ['lenses', 'lens'],
-  ['potatoes', 'potato'],
-  ['tomatoes', 'tomato'],
-  ['mangoes', 'mango'],
-  ['heroes', 'hero'],
+  ['quizzes', 'quiz'],
+  ['tvs', 'tv'],
+  ['cds', 'cd'],
+  ['pcs', 'pc'],
 ])
 
 /**
- * Light English stemming; other words pass unchanged. In this order:
- * plurals that no rule makes are looked up (women → woman, shelves → shelf, lenses → lens);
- * plural: -ies → -y, -sses/-shes/-ches/-xes/-zzes lose -es, other -s is dropped unless after s, u or i (dress, bus, tennis stay);
- * -ie at the end of what is left is written -y, so that hoodie and hoodies meet;
- * then -ing and -ed are dropped when at least three letters with a vowel are left: a doubled consonant is halved (running → run),
- * a short stem gets its e back (hiking → hike, cycling → cycle). Words in which that is wrong are listed in WHOLE_WORDS.
+ * Light English stemming, of plurals only [Harman 1991, the S-stemmer], in words of four letters and more; other words pass unchanged.
+ * After the three lists: -ies becomes -y; -es is dropped after a hiss (dresses, boxes, waltzes), from -uses (cactuses) and -oes
+ * (heroes); any other -s is dropped, unless after s, u or si (glass, bus, oasis). -ie becomes -y too, so that hoodie and hoodies meet.
  */
 export function stem(word: string): string {
   const irregular = IRREGULAR_PLURALS.get(word)
@@ -191,28 +230,20 @@ export function stem(word: string): string {
   if (!ENGLISH_WORD.test(word) || WHOLE_WORDS.has(word)) return word
   const singular = withoutPlural(word)
   // mens, womens: how shoppers write the possessive.
-  const twice = IRREGULAR_PLURALS.get(singular)
-  if (twice !== undefined) return twice
-  if (WHOLE_WORDS.has(singular)) return singular
-  if (singular.endsWith('ing')) return withoutEnding(singular, 3)
-  // -eed is a root (seed, speed), not a past tense.
-  if (singular.endsWith('ed') && !singular.endsWith('eed')) return withoutEnding(singular, 2)
-  return singular
+  return IRREGULAR_PLURALS.get(singular) ?? singular
 }
+
+/** Words whose -es is an -e and an -s though it looks like one ending: headaches and caches, but not beaches; horseshoes. */
+const MUTE_E = /(?:(?:^|[^eo])ach|sho)es$/
+const ENDING_ES = /(?:ss|sh|ch|x|[tz]z|[^aeo]us|...o)es$/
+/** Bureaus and plateaus are plurals; glass, bus and oasis are not. */
+const NO_PLURAL = /(?:s|si|(?<!ea)u)s$/
 
 function withoutPlural(word: string): string {
-  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`
-  if (word.length > 4 && word.endsWith('ie')) return `${word.slice(0, -2)}y`
-  if (/(?:ss|sh|ch|x|zz)es$/.test(word)) return word.slice(0, -2)
-  if (word.endsWith('s') && !/[sui]s$/.test(word)) return word.slice(0, -1)
-  return word
-}
-
-function withoutEnding(word: string, length: number): string {
-  const root = word.slice(0, -length)
-  if (root.length < 3 || !/[aeiouy]/.test(root)) return word
-  if (/([^aeiouylsz])\1$/.test(root)) return root.slice(0, -1)
-  if (/[bcdfgkptz]l$/.test(root)) return `${root}e`
-  if (/^[^aeiou]*[aeiouy][^aeiouywx]$/.test(root)) return `${root}e`
-  return root
+  if (PLAIN_PLURALS.has(word)) return word.slice(0, -1)
+  if (word.endsWith('es') && WHOLE_WORDS.has(word.slice(0, -2))) return word.slice(0, -2)
+  if (/..ies$/.test(word)) return `${word.slice(0, -3)}y`
+  if (/..ie$/.test(word)) return `${word.slice(0, -2)}y`
+  if (ENDING_ES.test(word) && !MUTE_E.test(word)) return word.slice(0, -2)
+  return word.endsWith('s') && !NO_PLURAL.test(word) ? word.slice(0, -1) : word
 }

@@ -243,18 +243,35 @@ describe('the ad index', () => {
     ['کتاب\u200cها', 'exact', 'کتابها'],
     ['حِذَاء', 'exact', 'حذاء'],
     ['נעלים', 'phrase', 'נַעֲלַיִם אדומות'],
-  ] as const)('takes no notice of what words are written with or without: %j, %s, is met by %j', (text, match, query) => {
-    const index = new AdIndex()
-    const keywords = [{ text, match, negative: false }]
-    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
-    expect(index.retrieve({ ...EVERY, terms: termsOf(query) })).toHaveLength(1)
-  })
+  ] as const)(
+    'takes no notice of what words are written with or without: %j, %s, is met by %j',
+    (text, match, query) => {
+      const index = new AdIndex()
+      const keywords = [{ text, match, negative: false }]
+      apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+      expect(index.retrieve({ ...EVERY, terms: termsOf(query) })).toHaveLength(1)
+    },
+  )
   it('keeps a campaign out whatever nobody sees stands in the query', () => {
     const index = new AdIndex()
     const keywords = [{ text: 'free', match: 'phrase' as const, negative: true }]
     apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
     const [match] = index.retrieve({ ...EVERY, terms: termsOf('free\uFE0F shoes') })
     expect(match?.excluded).toBe(true)
+  })
+  it('finds a keyword in singular and plural, and takes no other word for it', () => {
+    const index = new AdIndex()
+    const keywords = [
+      { text: 'bear', match: 'exact' as const, negative: false },
+      { text: 'stock', match: 'broad' as const, negative: false },
+    ]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    const met = (text: string) =>
+      index.retrieve({ ...EVERY, terms: termsOf(text) }).map(({ keyword }) => keyword)
+    expect(met('bears')).toEqual(['bear'])
+    expect(met('old stocks')).toEqual(['stock'])
+    for (const query of ['bearings', 'bearing', 'silk stocking', 'stocked'])
+      expect(met(query), query).toEqual([])
   })
   it('finds keywords of scripts without spaces', () => {
     const index = new AdIndex()
