@@ -1,7 +1,15 @@
 import { wording } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { normaliseText, segmentIntoBigrams, stem, termHash, termHashesOf, termsOf } from './text.js'
+import {
+  normaliseText,
+  segmentIntoBigrams,
+  stem,
+  termHash,
+  termHashesOf,
+  termsOf,
+  WORD_BORDER,
+} from './text.js'
 
 describe('normaliseText', () => {
   it.each([
@@ -65,6 +73,10 @@ describe('termsOf', () => {
     ['Nike跑步鞋2024', ['nike', '跑步', '鞋', '2024']],
     ['남성운동화', ['남성', '성운', '운동', '동화']],
     ['나이키운동화를 2켤레', ['나이', '이키', '키운', '운동', '동화', '화를', '2', '켤레']],
+    ['운동화 운동 동화', ['운동', '동화', '운동', WORD_BORDER, '동화']],
+    ['운동 동 동화 화', ['운동', '동', '동화', '화']],
+    ['운동 red 동화', ['운동', 'red', '동화']],
+    ['跑步 步行', ['跑步', '步行']],
     ['รองเท้าวิ่ง', ['รองเท้า', 'วิ่ง']],
     ['!!! ---', []],
     ['☀️shoes ❤️ 1️⃣5️⃣ \uFE0F \u3164', ['shoe', '15']],
@@ -126,6 +138,20 @@ describe('termsOf', () => {
 
   it('falls back to pairs of characters where no dictionary is at hand', () => {
     expect(termsOf('red 跑步鞋 鞋', segmentIntoBigrams)).toEqual(['red', '跑步', '步鞋', '鞋'])
+  })
+
+  it('finds the same terms in the same Korean words only', () => {
+    const texts = fc
+      .array(fc.string({ unit: fc.constantFrom('가', '나'), minLength: 1, maxLength: 4 }), { maxLength: 4 })
+      .map((words) => words.join(' '))
+    fc.assert(
+      fc.property(texts, texts, (one, other) => {
+        expect(termsOf(one).join('|') === termsOf(other).join('|')).toBe(one === other)
+      }),
+      { numRuns: 3000 },
+    )
+    expect(termsOf('跑步 步鞋', segmentIntoBigrams)).not.toEqual(termsOf('跑步鞋', segmentIntoBigrams))
+    expect(termHashesOf('운동 동화')).toEqual(termHashesOf('운동화'))
   })
 
   it('keeps the order of terms, and one of each when asked for distinct ones', () => {

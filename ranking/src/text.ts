@@ -90,9 +90,15 @@ function createSegment(): Segment {
 }
 
 /**
+ * Stands among terms where one word's pairs would else run on into the next one's: between 운동 and 동화, which are not 운동화.
+ * No word, so neither broad keywords nor ranking ask for it.
+ */
+export const WORD_BORDER = ' '
+
+/**
  * The terms of a text in order, repeats kept: normalised words without punctuation, English plurals reduced (`stem`), scripts
- * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables. Queries, keywords and titles must all come
- * through here to match.
+ * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables with a WORD_BORDER where they would run on.
+ * Queries, keywords and titles must all come through here to match.
  */
 export function termsOf(text: string, segment: Segment = defaultSegment): string[] {
   const terms: string[] = []
@@ -100,12 +106,22 @@ export function termsOf(text: string, segment: Segment = defaultSegment): string
     let end = 0
     for (const run of word.matchAll(UNSPACED)) {
       if (run.index > end) terms.push(stem(word.slice(end, run.index)))
-      terms.push(...segment(run[0]))
+      const parts = segment(run[0])
+      if (runsOn(terms.at(-1), parts[0]!, segment)) terms.push(WORD_BORDER)
+      terms.push(...parts)
       end = run.index + run[0].length
     }
     if (end < word.length) terms.push(stem(word.slice(end)))
   }
   return terms
+}
+
+/** Whether the last term of one word and the first of the next are what one word would be cut into. */
+function runsOn(last: string | undefined, first: string, segment: Segment): boolean {
+  const [shared] = first
+  if (last === undefined || !last.endsWith(shared!)) return false
+  const parts = segment(last + first.slice(shared!.length))
+  return parts.length === 2 && parts[0] === last && parts[1] === first
 }
 
 /**
@@ -119,8 +135,12 @@ export function termHash(term: string): number {
   return hash
 }
 
-/** Hashes of the text's terms without repeats, in order of first appearance. */
-export const termHashesOf = (text: string): number[] => [...new Set(termsOf(text).map(termHash))]
+/** Hashes of the text's terms without repeats and borders, in order of first appearance. */
+export function termHashesOf(text: string): number[] {
+  const terms = new Set(termsOf(text))
+  terms.delete(WORD_BORDER)
+  return Array.from(terms, termHash)
+}
 
 /** Words that only look like plurals, or that -ie does not make another spelling of. */
 const WHOLE_WORDS: ReadonlySet<string> = new Set([
