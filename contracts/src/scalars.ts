@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { withoutIgnored } from './ignored-characters.js'
 import { formatMoney, MAX_MICROS, MoneyError, parseMoney } from './money.js'
 
 const moneyText = (check: (micros: bigint) => string | undefined) =>
@@ -50,10 +51,10 @@ export const text = (max: number) =>
     .max(max)
     .regex(STORABLE, 'must not hold control characters or broken surrogate pairs')
 
-/** Text of which at least one character can be met in a query: a letter or digit, in whatever width or form it is written. */
+/** Text of which at least one character can be met in a query: a letter or digit, in whatever width or form it is written, that can be seen. */
 export const wording = (max: number) =>
   text(max).refine(
-    (words) => words === '' || /[\p{L}\p{N}]/u.test(words.normalize('NFKC')),
+    (words) => words === '' || /[\p{L}\p{N}]/u.test(withoutIgnored(words.normalize('NFKC'))),
     'must hold at least one letter or digit',
   )
 

@@ -68,7 +68,8 @@ export const FEATURE_COUNT = FEATURES.length
 /**
  * Raise when a formula below changes under an unchanged name: rows of different definitions must never be mixed. 2: terms of Korean
  * are pairs of syllables and irregular English plurals are reduced, which changes what `title_match` and `query_category_match` count.
- * 3: stroked Latin letters are plain ones, and a few more English words are reduced rightly.
+ * 3: stroked Latin letters are plain ones, what cannot be seen and the vowel points of Arabic and Hebrew are left out, a mark on a symbol
+ * is no word, and of English words only plurals are reduced, no -ing or -ed.
  */
 const DEFINITION = 3
 

@@ -1,6 +1,12 @@
+import { withoutIgnored } from '@endcap/contracts'
+
 const ASCII = /^[\x20-\x7e]*$/
-// Combining marks of Latin, Greek and Cyrillic only: kana voicing marks, Indic vowels and Thai tones change the word.
-const ACCENTS = /[\u0300-\u036f]/gu
+/**
+ * Marks that words are written with or without: those that no script has for its own (accents of Latin, Greek and Cyrillic) and the
+ * vowel points of Arabic and Hebrew. Kana voicing marks, hamza and madda, Indic vowels and Thai tones change the word.
+ */
+const ACCENTS =
+  /(?![\u3099\u309a\u0653-\u0655])(?=\p{Mn})[\p{Script=Inherited}\p{Script=Arabic}\p{Script=Hebrew}]/gu
 /** Latin letters that Unicode does not take apart (strokes, ligatures, the dotless i), and what they are typed as on a keyboard without them. */
 const PLAIN_LETTERS: Readonly<Record<string, string>> = {
   ł: 'l',
@@ -15,12 +21,17 @@ const PLAIN_LETTERS: Readonly<Record<string, string>> = {
   ı: 'i',
 }
 const STROKED = new RegExp(`[${Object.keys(PLAIN_LETTERS).join('')}]`, 'g')
-const INVISIBLE = /[\p{Cf}\p{Cs}]/gu
+/**
+ * Malayalam's consonants without a vowel, which were written with a joiner before Unicode 5.1 and have letters of their own since.
+ * Nowhere else does a joiner alone make another word.
+ */
+const CHILLUS: Readonly<Record<string, string>> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', ല: 'ൽ', ള: 'ൾ', ക: 'ൿ' }
+const JOINED_CHILLU = new RegExp(`([${Object.keys(CHILLUS).join('')}])\u0d4d\u200d`, 'g')
 const BLANKS = /[\s\p{Cc}]+/gu
 
 /**
  * The one spelling under which texts are compared and reports group queries: NFKC (full-width and ligatures become plain),
- * case folded (ß = ss, Σ = σ = ς), accents and strokes stripped (ł = l, æ = ae), invisible characters removed, whitespace collapsed and trimmed.
+ * case folded (ß = ss, Σ = σ = ς), accents, vowel points and strokes stripped (ł = l, æ = ae), what cannot be seen removed, whitespace collapsed and trimmed.
  * Punctuation stays. Applying it twice changes nothing.
  */
 export function normaliseText(text: string): string {
@@ -32,8 +43,7 @@ export function normaliseText(text: string): string {
 }
 
 function foldOnce(text: string): string {
-  const folded = text
-    .replace(INVISIBLE, '')
+  const folded = withoutIgnored(text.replace(JOINED_CHILLU, (_, letter: string) => CHILLUS[letter]!))
     .normalize('NFKC')
     .toUpperCase()
     .toLowerCase()
@@ -48,7 +58,8 @@ function foldOnce(text: string): string {
 const collapse = (text: string): string => text.replace(BLANKS, ' ').trim()
 
 const POSSESSIVE = /(\p{L})['’]s(?!\p{L})/gu
-const WORDS = /[\p{L}\p{N}\p{M}]+/gu
+// A mark belongs to what it stands on: on a symbol it makes no word.
+const WORDS = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu
 /** Scripts without spaces between words, and Hangul, where compounds and particles are written onto the word. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー々]+|\p{Script=Hangul}+/gu
@@ -79,9 +90,15 @@ function createSegment(): Segment {
 }
 
 /**
- * The terms of a text in order, repeats kept: normalised words without punctuation, English inflections reduced (`stem`), scripts
- * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables. Queries, keywords and titles must all come
- * through here to match.
+ * Stands among terms where one word's pairs would else run on into the next one's: between 운동 and 동화, which are not 운동화.
+ * No word, so neither broad keywords nor ranking ask for it.
+ */
+export const WORD_BORDER = ' '
+
+/**
+ * The terms of a text in order, repeats kept: normalised words without punctuation, English plurals reduced (`stem`), scripts
+ * written without spaces cut by dictionary, Hangul in overlapping pairs of syllables with a WORD_BORDER where they would run on.
+ * Queries, keywords and titles must all come through here to match.
  */
 export function termsOf(text: string, segment: Segment = defaultSegment): string[] {
   const terms: string[] = []
@@ -89,12 +106,22 @@ export function termsOf(text: string, segment: Segment = defaultSegment): string
     let end = 0
     for (const run of word.matchAll(UNSPACED)) {
       if (run.index > end) terms.push(stem(word.slice(end, run.index)))
-      terms.push(...segment(run[0]))
+      const parts = segment(run[0])
+      if (runsOn(terms.at(-1), parts[0]!, segment)) terms.push(WORD_BORDER)
+      terms.push(...parts)
       end = run.index + run[0].length
     }
     if (end < word.length) terms.push(stem(word.slice(end)))
   }
   return terms
+}
+
+/** Whether the last term of one word and the first of the next are what one word would be cut into. */
+function runsOn(last: string | undefined, first: string, segment: Segment): boolean {
+  const [shared] = first
+  if (last === undefined || !last.endsWith(shared!)) return false
+  const parts = segment(last + first.slice(shared!.length))
+  return parts.length === 2 && parts[0] === last && parts[1] === first
 }
 
 /**
@@ -108,71 +135,114 @@ export function termHash(term: string): number {
   return hash
 }
 
-/** Hashes of the text's terms without repeats, in order of first appearance. */
-export const termHashesOf = (text: string): number[] => [...new Set(termsOf(text).map(termHash))]
+/** Hashes of the text's terms without repeats and borders, in order of first appearance. */
+export function termHashesOf(text: string): number[] {
+  const terms = new Set(termsOf(text))
+  terms.delete(WORD_BORDER)
+  return Array.from(terms, termHash)
+}
 
-/** Things that are sold under a name that only looks inflected. */
+/** Words that only look like plurals, or that -ie does not make another spelling of. */
 const WHOLE_WORDS: ReadonlySet<string> = new Set([
-  'earring',
-  'wedding',
-  'clothing',
-  'bedding',
-  'ceiling',
-  'building',
-  'railing',
-  'evening',
-  'morning',
-  'during',
-  'anything',
-  'everything',
-  'something',
-  'nothing',
   'series',
   'species',
+  'news',
+  'always',
+  'christmas',
   'lens',
+  'gas',
   'canvas',
   'atlas',
-  'always',
-  'news',
-  'christmas',
+  'madras',
+  'bias',
+  'alias',
+  'iris',
+  'trellis',
+  'tennis',
+  'axis',
+  'mantis',
+  'clematis',
+  'cannabis',
+  'pelvis',
+  'penis',
+  'thermos',
+  'rhinoceros',
+  'pilates',
+  'diabetes',
+  'mars',
+  'paris',
+  'texas',
+  'adidas',
+  'asics',
+  'hermes',
+  'mercedes',
+  'julie',
+  'marie',
+])
+
+/** Plurals by a mere -s where the rules would take more, or nothing. */
+const PLAIN_PLURALS: ReadonlySet<string> = new Set([
+  'menus',
+  'gurus',
+  'tutus',
+  'emus',
+  'tofus',
+  'haikus',
+  'sudokus',
+  'cpus',
+  'gpus',
+  'axes',
+  'pickaxes',
+  'niches',
+  'quiches',
+  'brioches',
+  'cloches',
+  'creches',
+  'avalanches',
+  'mousses',
+  'fuses',
+  'muses',
+  'canoes',
+  'tiptoes',
+  'mistletoes',
 ])
 
 /** Plurals that no rule makes, of what shops sell and whom they sell it to. */
 const IRREGULAR_PLURALS: ReadonlyMap<string, string> = new Map([
   ['men', 'man'],
+  ['gentlemen', 'gentleman'],
+  ['snowmen', 'snowman'],
   ['women', 'woman'],
   ['children', 'child'],
+  ['grandchildren', 'grandchild'],
   ['feet', 'foot'],
   ['teeth', 'tooth'],
   ['mice', 'mouse'],
   ['geese', 'goose'],
+  ['cacti', 'cactus'],
   ['knives', 'knife'],
   ['wives', 'wife'],
   ['halves', 'half'],
   ['calves', 'calf'],
   ['wolves', 'wolf'],
+  ['elves', 'elf'],
   ['leaves', 'leaf'],
   ['loaves', 'loaf'],
   ['shelves', 'shelf'],
+  ['bookshelves', 'bookshelf'],
   ['scarves', 'scarf'],
+  ['headscarves', 'headscarf'],
   ['hooves', 'hoof'],
-  ['axes', 'axe'],
-  ['buses', 'bus'],
-  ['gases', 'gas'],
-  ['lenses', 'lens'],
-  ['potatoes', 'potato'],
-  ['tomatoes', 'tomato'],
-  ['mangoes', 'mango'],
-  ['heroes', 'hero'],
+  ['quizzes', 'quiz'],
+  ['tvs', 'tv'],
+  ['cds', 'cd'],
+  ['pcs', 'pc'],
 ])
 
 /**
- * Light English stemming; other words pass unchanged. In this order:
- * plurals that no rule makes are looked up (women → woman, shelves → shelf, lenses → lens);
- * plural: -ies → -y, -sses/-shes/-ches/-xes/-zzes lose -es, other -s is dropped unless after s, u or i (dress, bus, tennis stay);
- * -ie at the end of what is left is written -y, so that hoodie and hoodies meet;
- * then -ing and -ed are dropped when at least three letters with a vowel are left: a doubled consonant is halved (running → run),
- * a short stem gets its e back (hiking → hike, cycling → cycle). Words in which that is wrong are listed in WHOLE_WORDS.
+ * Light English stemming, of plurals only [Harman 1991, the S-stemmer], in words of four letters and more; other words pass unchanged.
+ * After the three lists: -ies becomes -y; -es is dropped after a hiss (dresses, boxes, waltzes), from -uses (cactuses) and -oes
+ * (heroes); any other -s is dropped, unless after s, u or si (glass, bus, oasis). -ie becomes -y too, so that hoodie and hoodies meet.
  */
 export function stem(word: string): string {
   const irregular = IRREGULAR_PLURALS.get(word)
@@ -180,28 +250,20 @@ export function stem(word: string): string {
   if (!ENGLISH_WORD.test(word) || WHOLE_WORDS.has(word)) return word
   const singular = withoutPlural(word)
   // mens, womens: how shoppers write the possessive.
-  const twice = IRREGULAR_PLURALS.get(singular)
-  if (twice !== undefined) return twice
-  if (WHOLE_WORDS.has(singular)) return singular
-  if (singular.endsWith('ing')) return withoutEnding(singular, 3)
-  // -eed is a root (seed, speed), not a past tense.
-  if (singular.endsWith('ed') && !singular.endsWith('eed')) return withoutEnding(singular, 2)
-  return singular
+  return IRREGULAR_PLURALS.get(singular) ?? singular
 }
+
+/** Words whose -es is an -e and an -s though it looks like one ending: headaches and caches, but not beaches; horseshoes. */
+const MUTE_E = /(?:(?:^|[^eo])ach|sho)es$/
+const ENDING_ES = /(?:ss|sh|ch|x|[tz]z|[^aeo]us|...o)es$/
+/** Bureaus and plateaus are plurals; glass, bus and oasis are not. */
+const NO_PLURAL = /(?:s|si|(?<!ea)u)s$/
 
 function withoutPlural(word: string): string {
-  if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`
-  if (word.length > 4 && word.endsWith('ie')) return `${word.slice(0, -2)}y`
-  if (/(?:ss|sh|ch|x|zz)es$/.test(word)) return word.slice(0, -2)
-  if (word.endsWith('s') && !/[sui]s$/.test(word)) return word.slice(0, -1)
-  return word
-}
-
-function withoutEnding(word: string, length: number): string {
-  const root = word.slice(0, -length)
-  if (root.length < 3 || !/[aeiouy]/.test(root)) return word
-  if (/([^aeiouylsz])\1$/.test(root)) return root.slice(0, -1)
-  if (/[bcdfgkptz]l$/.test(root)) return `${root}e`
-  if (/^[^aeiou]*[aeiouy][^aeiouywx]$/.test(root)) return `${root}e`
-  return root
+  if (PLAIN_PLURALS.has(word)) return word.slice(0, -1)
+  if (word.endsWith('es') && WHOLE_WORDS.has(word.slice(0, -2))) return word.slice(0, -2)
+  if (/..ies$/.test(word)) return `${word.slice(0, -3)}y`
+  if (/..ie$/.test(word)) return `${word.slice(0, -2)}y`
+  if (ENDING_ES.test(word) && !MUTE_E.test(word)) return word.slice(0, -2)
+  return word.endsWith('s') && !NO_PLURAL.test(word) ? word.slice(0, -1) : word
 }

@@ -1,5 +1,5 @@
 import { type CampaignState, type ChangeData, DEFAULT_RULES_STATE, NO_TARGETING } from '@endcap/contracts'
-import { termsOf } from '@endcap/ranking'
+import { termsOf, WORD_BORDER } from '@endcap/ranking'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { distanceKm, type Point } from '../domain/geo.js'
@@ -11,7 +11,7 @@ const apply = (index: AdIndex, state: CampaignState, sequence: number): boolean 
   index.apply({ kind: 'campaign', id: state.id, sequence: String(sequence), state } as ChangeData)
 
 const EVERY = { terms: [], categories: [], items: [], location: undefined }
-const words = ['red', 'blue', 'shoe', 'hat', 'run']
+const words = ['red', 'blue', 'shoe', 'hat', 'run', '운동', '동화', '운동화']
 const paths = ['a', 'a/x', 'a/x/y', 'ab', 'b']
 const path = fc.constantFrom(...paths)
 /** A few towns, some near each other: near enough for small circles to meet in one cell and not in another. */
@@ -61,10 +61,10 @@ function meets(
 ) {
   const terms = termsOf(ask.text)
   const hit = (entry: { text: string; match: string }): boolean => {
+    if (entry.match === 'exact') return entry.text === ask.text
     const wanted = termsOf(entry.text)
-    if (entry.match === 'exact') return wanted.join(' ') === terms.join(' ')
-    if (entry.match === 'phrase') return ` ${terms.join(' ')} `.includes(` ${wanted.join(' ')} `)
-    return wanted.every((term) => terms.includes(term))
+    if (entry.match === 'phrase') return `|${terms.join('|')}|`.includes(`|${wanted.join('|')}|`)
+    return wanted.every((term) => term === WORD_BORDER || terms.includes(term))
   }
   const positive = state.targeting.keywords.filter((entry) => !entry.negative)
   const { categories, items } = state.targeting
@@ -235,11 +235,63 @@ describe('the ad index', () => {
     const [match] = index.retrieve({ ...EVERY, terms: termsOf('red running shoe') })
     expect(match?.keyword).toBe('Running Shoes')
   })
+  it.each([
+    ['shoes', 'exact', '❤️ shoes'],
+    ['red shoes', 'phrase', 'buy red ❤️ shoes'],
+    ['iphone 15', 'exact', 'iphone 1️⃣5️⃣'],
+    ['❤️ shoes', 'exact', 'shoes'],
+    ['کتاب\u200cها', 'exact', 'کتابها'],
+    ['حِذَاء', 'exact', 'حذاء'],
+    ['נעלים', 'phrase', 'נַעֲלַיִם אדומות'],
+  ] as const)(
+    'takes no notice of what words are written with or without: %j, %s, is met by %j',
+    (text, match, query) => {
+      const index = new AdIndex()
+      const keywords = [{ text, match, negative: false }]
+      apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+      expect(index.retrieve({ ...EVERY, terms: termsOf(query) })).toHaveLength(1)
+    },
+  )
+  it('keeps a campaign out whatever nobody sees stands in the query', () => {
+    const index = new AdIndex()
+    const keywords = [{ text: 'free', match: 'phrase' as const, negative: true }]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    const [match] = index.retrieve({ ...EVERY, terms: termsOf('free\uFE0F shoes') })
+    expect(match?.excluded).toBe(true)
+  })
+  it('finds a keyword in singular and plural, and takes no other word for it', () => {
+    const index = new AdIndex()
+    const keywords = [
+      { text: 'bear', match: 'exact' as const, negative: false },
+      { text: 'stock', match: 'broad' as const, negative: false },
+    ]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    const met = (text: string) =>
+      index.retrieve({ ...EVERY, terms: termsOf(text) }).map(({ keyword }) => keyword)
+    expect(met('bears')).toEqual(['bear'])
+    expect(met('old stocks')).toEqual(['stock'])
+    for (const query of ['bearings', 'bearing', 'silk stocking', 'stocked'])
+      expect(met(query), query).toEqual([])
+  })
   it('finds keywords of scripts without spaces', () => {
     const index = new AdIndex()
     const keywords = [{ text: '運動靴', match: 'phrase' as const, negative: false }]
     apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
     expect(index.retrieve({ ...EVERY, terms: termsOf('赤い運動靴') })).toHaveLength(1)
+  })
+  it('tells Korean words apart that are cut into the same pairs of syllables', () => {
+    const index = new AdIndex()
+    const keywords = [
+      { text: '운동화', match: 'exact' as const, negative: false },
+      { text: '운동 동화', match: 'broad' as const, negative: false },
+      { text: '운동화', match: 'phrase' as const, negative: true },
+    ]
+    apply(index, campaignState('c1', 'm', ['L'], { targeting: { ...NO_TARGETING, keywords } }), 1)
+    const met = (text: string) =>
+      index.retrieve({ ...EVERY, terms: termsOf(text) }).map(({ keyword, excluded }) => [keyword, excluded])
+    expect(met('운동화')).toEqual([['운동화', true]])
+    expect(met('운동 동화')).toEqual([['운동 동화', false]])
+    expect(met('동화 운동')).toEqual([['운동 동화', false]])
   })
   it('does not look at campaigns whose places are far away', () => {
     const index = new AdIndex()

@@ -1,5 +1,5 @@
 import { MATCH_TYPES, type MatchType } from '@endcap/contracts'
-import { termsOf } from '@endcap/ranking'
+import { termsOf, WORD_BORDER } from '@endcap/ranking'
 import type { Keyword } from './keyword.js'
 import { ByteReader } from './packed/byte-reader.js'
 import { ByteWriter } from './packed/byte-writer.js'
@@ -33,7 +33,7 @@ export class Keywords {
     }
     const number = this.unused.pop() ?? this.uses.length
     this.uses.set(number, 1)
-    const terms = termsOf(text)
+    const terms = termsOf(text).filter((term) => match !== 'broad' || term !== WORD_BORDER)
     this.writer.clear().natural(type).natural(terms.length)
     for (const term of terms) this.writer.natural(this.terms.take(term))
     this.records.set(number, this.writer.text(text))

@@ -134,6 +134,8 @@ describe('PUT /v1/rules', () => {
     ['a cap without a window', { merchantFrequencyCap: {} }, '/merchantFrequencyCap'],
     ['a blank term', { blocked: { terms: [' '] } }, '/blocked/terms/0'],
     ['a term without a word', { blocked: { terms: ['靴', '?!'] } }, '/blocked/terms/1'],
+    ['a term that nobody sees', { blocked: { terms: ['\u3164'] } }, '/blocked/terms/0'],
+    ['a term of strokes between letters', { blocked: { terms: ['حذاء', 'ــ'] } }, '/blocked/terms/1'],
     ['an unknown field', { blocked: { brands: [] } }, '/blocked/brands'],
     [
       'a name used twice',

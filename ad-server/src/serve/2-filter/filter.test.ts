@@ -290,13 +290,28 @@ describe("the operator's rules", () => {
     expect(outcome(index)).toBe('S1')
   })
 
-  it('block queries that hold a term or a whole phrase, however it is inflected', () => {
-    const index = indexOf({}, blocked({ terms: ['Gun', 'free money', '!!!', '무기'] }))
+  it('block queries that hold a term or a whole phrase, in singular or plural', () => {
+    const index = indexOf({}, blocked({ terms: ['Gun', 'free money', 'rug', '!!!', '무기'] }))
     expect(outcome(index, { query: 'toy guns' })).toBe('term_blocked' satisfies DropReason)
     expect(outcome(index, { query: 'get FREE  money now' })).toBe('term_blocked')
     expect(outcome(index, { query: '장난감무기' })).toBe('term_blocked')
-    for (const query of ['gunmetal grey', 'free phone money', 'money free', '']) {
+    for (const query of ['gunmetal grey', 'rugged phone', 'free phone money', 'money free', '']) {
       expect(outcome(index, { query }), query).toBe('S1')
+    }
+  })
+
+  it('block a term whatever invisible characters and symbols stand around or within it', () => {
+    const index = indexOf({}, blocked({ terms: ['shoes', 'hand gun'] }))
+    for (const query of [
+      '☀️shoes toy',
+      'sh\uFE0Foes toy',
+      'toy hand ❤️ gun',
+      'toy sh\u3164oes',
+      'toy s\u200Bh\u00ADo\u034Fes',
+      '1️⃣ shoes',
+      '❤\u20D2shoes',
+    ]) {
+      expect(outcome(index, { query }), query).toBe('term_blocked')
     }
   })
 
