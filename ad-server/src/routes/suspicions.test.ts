@@ -192,7 +192,7 @@ async function report(clicks: readonly Record<string, unknown>[]): Promise<Inter
   const answer = await ads.post('/v1/events', { events }, KEYS.events)
   expect(answer.json()).toEqual({ accepted: events.length, duplicates: 0, rejected: [] })
   const known = await ads.events<InteractionEvent>(TOPICS.interactions)
-  return events.map(({ id }) => known.find((event) => event.id === `key_e:${id}`)!)
+  return events.map(({ id }) => known.find((event) => event.id.startsWith(`key_e:${id}@`))!)
 }
 const found = (events: readonly InteractionEvent[]) => events.map(({ data }) => data.suspicions)
 

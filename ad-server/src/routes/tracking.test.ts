@@ -256,7 +256,7 @@ describe('POST /v1/events', () => {
     expect(answer.statusCode).toBe(202)
     expect(answer.json()).toEqual({ accepted: 2, duplicates: 0, rejected: [] })
     const all = await recorded()
-    expect(all.find(({ id }) => id === 'key_e:a')).toMatchObject({
+    expect(all.find(({ id }) => id === 'key_e:a@2026-01-05T12')).toMatchObject({
       type: 'impression',
       source: 'ad-server',
       data: { channel: 'api', client: { userAgent: 'App/2' } },
@@ -276,8 +276,8 @@ describe('POST /v1/events', () => {
       rejected: [],
     })
     expect((await send([event(slot!.token, { id: 'r' })], KEYS.events2)).json().accepted).toBe(1)
-    const ids = (await recorded()).map(({ id }) => id).filter((id) => id.endsWith(':r'))
-    expect(ids.sort()).toEqual(['key_e2:r', 'key_e:r'])
+    const ids = (await recorded()).map(({ id }) => id).filter((id) => id.includes(':r@'))
+    expect(ids.sort()).toEqual(['key_e2:r@2026-01-05T12', 'key_e:r@2026-01-05T12'])
   })
   it('an id stands for what it first came with: other content is a conflict, in one call and later', async () => {
     const [slot] = await slotsOf()
@@ -312,8 +312,45 @@ describe('POST /v1/events', () => {
     ]) {
       expect((await send([{ ...first, ...changed }])).json().rejected).toEqual([conflictAt(0)])
     }
-    const said = (await recorded()).filter(({ id }) => id === 'key_e:said')
+    const said = (await recorded()).filter(({ id }) => id.startsWith('key_e:said@'))
     expect(said.map(({ type }) => type)).toEqual(['impression'])
+  })
+  it('moves what a clock dates ahead back, and keeps how long one thing came after the other', async () => {
+    const [slot] = await slotsOf()
+    const at = (ms: number) => new Date(ads.now + ms).toISOString()
+    const sent = [
+      event(slot!.token, { id: 'early', occurredAt: at(-60_000) }),
+      event(slot!.token, { id: 'seen', occurredAt: at(220_000) }),
+      event(slot!.token, { id: 'clicked', type: 'click', occurredAt: at(240_000) }),
+      event(slot!.token, { id: 'tomorrow', type: 'click', occurredAt: at(301_000) }),
+    ]
+    expect((await send(sent)).json()).toMatchObject({ accepted: 3, rejected: [{ index: 3 }] })
+    expect((await send(sent.slice(0, 3))).json()).toMatchObject({ accepted: 0, duplicates: 3 })
+    const all = await recorded()
+    const occurredAt = (id: string) => all.find((one) => one.id.startsWith(`key_e:${id}@`))!.occurredAt
+    expect(['early', 'seen', 'clicked'].map(occurredAt)).toEqual([at(-60_000), at(-20_000), at(0)])
+  })
+  it('makes another event of an id that is used again when nobody remembers it, but for the same one', async () => {
+    const [slot] = await slotsOf()
+    const first = event(slot!.token, { id: 'again' })
+    expect((await send([first])).json().accepted).toBe(1)
+    ads.now += 25 * 3_600_000
+    await ads.publishBudgets()
+    const [later] = await slotsOf()
+    expect((await send([first])).json().accepted).toBe(1)
+    expect((await send([event(later!.token, { id: 'again' })])).json().rejected).toHaveLength(1)
+    ads.now += 25 * 3_600_000
+    await ads.publishBudgets()
+    const [last] = await slotsOf()
+    const again = event(last!.token, { id: 'again' })
+    expect((await send([again])).json().accepted).toBe(1)
+    const ids = (await recorded()).map(({ id }) => id).filter((id) => id.includes(':again@'))
+    const hourOf = (at: unknown) => String(at).slice(0, 13)
+    expect(ids).toEqual([
+      `key_e:again@${hourOf(first.occurredAt)}`,
+      `key_e:again@${hourOf(first.occurredAt)}`,
+      `key_e:again@${hourOf(again.occurredAt)}`,
+    ])
   })
   it('lets exactly one of two contents of an id win when both come at once', async () => {
     const [slot] = await slotsOf()

@@ -6,6 +6,7 @@ import {
   eventInput,
   type eventsAnswer,
   jsonPointer,
+  type SlotToken,
   type TokenSealer,
 } from '@endcap/contracts'
 import { parseOrThrow } from '@endcap/platform/http'
@@ -29,7 +30,8 @@ type Rejected = Answer['rejected'][number]
 
 /** Clocks of shops may be this far off. */
 const CLOCK_SKEW_MS = 5 * 60_000
-const MAX_EVENT_ID = 128
+const HOUR_CHARACTERS = '2026-01-05T12'.length
+const MAX_KNOWN_ID = 128 - 1 - HOUR_CHARACTERS
 
 /**
  * Takes events one by one: a bad one is rejected alone, a repeated one counted as such, and the rest are durable when this resolves.
@@ -56,6 +58,7 @@ export async function acceptEvents(
     else if (first.content === read.report.content) duplicates++
     else rejected.push(conflictAt(index))
   })
+  const arrivals = arrivalsOf([...reports.values()], nowMs, keyId, deps.identityKey)
   const known = await deps.firsts.claim([...reports.values()])
   for (const [id, state] of known) {
     if (state === 'conflict') rejected.push(conflictAt(reports.get(id)!.index))
@@ -65,7 +68,7 @@ export async function acceptEvents(
   const accepted = [...reports.values()]
   if (accepted.length > 0) {
     try {
-      await deps.track.reported(accepted.map(({ arrival }) => arrival))
+      await deps.track.reported(accepted.map((report) => arrivals.get(report)!))
     } catch (error) {
       deps.logger.warn({ err: error, events: accepted.length }, 'reported events could not be recorded')
       throw new EndcapError(
@@ -79,10 +82,44 @@ export async function acceptEvents(
   return { accepted: accepted.length, duplicates, rejected }
 }
 
-/** An event that may be taken. */
+/** An event that may be taken. `id` is the shop's, with the key's. */
 interface Report extends FirstContent {
   readonly index: number
-  readonly arrival: Arrival
+  readonly event: EventInput
+  readonly token: SlotToken
+  readonly occurredAtMs: number
+}
+
+/**
+ * What is dated ahead comes from a clock that runs ahead: all of it is moved back as far as the latest needs, so that how long one thing
+ * came after the other stays.
+ */
+function arrivalsOf(
+  reports: readonly Report[],
+  nowMs: number,
+  keyId: string,
+  identityKey: Buffer,
+): ReadonlyMap<Report, Arrival> {
+  const aheadMs = Math.max(0, ...reports.map(({ occurredAtMs }) => occurredAtMs - nowMs))
+  return new Map(
+    reports.map((report) => {
+      const { event, token } = report
+      const occurredAtMs = report.occurredAtMs > nowMs ? report.occurredAtMs - aheadMs : report.occurredAtMs
+      const observed = {
+        id: eventIdOf(keyId, event.id, occurredAtMs),
+        type: event.type,
+        occurredAtMs,
+        receivedAtMs: nowMs,
+        sealed: event.token,
+        token,
+        channel: 'api' as const,
+        customer: event.customer,
+        address: event.client?.address,
+        userAgent: event.client?.userAgent,
+      }
+      return [report, arrivalOf(observed, identityKey)]
+    }),
+  )
 }
 
 const conflictAt = (index: number): Rejected => ({
@@ -123,29 +160,21 @@ function readEvent(input: unknown, index: number, nowMs: number, keyId: string, 
   if (occurredAtMs < token.issuedAtMs - CLOCK_SKEW_MS) {
     return reject('occurred_at_invalid', 'occurredAt', 'must not be before the slot was made')
   }
-  const id = eventIdOf(keyId, event.id)
-  const arrival = arrivalOf(
-    {
-      id,
-      type: event.type,
-      occurredAtMs,
-      receivedAtMs: nowMs,
-      sealed: event.token,
-      token,
-      channel: 'api',
-      customer: event.customer,
-      address: event.client?.address,
-      userAgent: event.client?.userAgent,
-    },
-    deps.identityKey,
-  )
-  return { ok: true, report: { id, content: contentOf(event), index, arrival } }
+  const id = knownAs(keyId, event.id)
+  return { ok: true, report: { id, content: contentOf(event), index, event, token, occurredAtMs } }
 }
 
 /** Shops choose ids by themselves: the key keeps those of two shops apart. */
-export function eventIdOf(keyId: string, clientId: string): string {
+function knownAs(keyId: string, clientId: string): string {
   const id = `${keyId}:${clientId}`
-  return id.length <= MAX_EVENT_ID
+  return id.length <= MAX_KNOWN_ID
     ? id
     : `${keyId}:sha256:${createHash('sha256').update(clientId).digest('base64url')}`
 }
+
+/**
+ * The id of the event in the log. It says the hour (UTC) in which it happened: what is sent again is the same event for ever, and an id that is
+ * used for something else, once nobody remembers it, is another event with a verdict of its own.
+ */
+export const eventIdOf = (keyId: string, clientId: string, occurredAtMs: number): string =>
+  `${knownAs(keyId, clientId)}@${new Date(occurredAtMs).toISOString().slice(0, HOUR_CHARACTERS)}`
