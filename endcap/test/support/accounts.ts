@@ -6,10 +6,10 @@ import { type Ledger, SET_UP_REFERENCE } from './load.js'
 const timesStored = (name: string, sql: string) =>
   defineQuery({ name, params: z.object({}), row: z.object({ id: z.string(), times: countCell }), sql })
 
-/** The id that the client gave is what follows the id of its key. */
+/** The id that the client gave stands between the id of its key and the hour. */
 const reportedEvents = timesStored(
   'test.reported_events',
-  `select substring(event_id, position(event_id, ':') + 1) as id, count() as times
+  `select extract(event_id, '^[^:]+:(.*)@[^@]+$') as id, count() as times
    from interactions_v1 where channel = 'api' group by id`,
 )
 const orders = timesStored(

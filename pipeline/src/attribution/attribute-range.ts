@@ -7,8 +7,8 @@ export const VIEW_WINDOW_DAYS = 1
 
 /**
  * Last touch: of the customer's sponsored touches with the line's listing, with 0 ≤ order − touch ≤ the window of its kind,
- * a click before any view, then the latest, then the lowest event id. Only lines whose touch is new or has changed are written,
- * so that any number of runs leaves the same rows.
+ * a click before any view, then the latest, then the lowest event id. Only lines are written whose touch, or what it is credited with, is new
+ * or has changed, so that any number of runs leaves the same rows.
  */
 const ATTRIBUTE_LAST_TOUCH = `
 insert into attributions_v1 (
@@ -52,8 +52,8 @@ select
   touch.1, touch.2, touch.3, touch.5, touch.6, touch.7, touch.8, touch.9, touch.10, touch.11, touch.12, true,
   toUnixTimestamp64Milli(now64(3))
 from credited
-where (order_id, line_id, touch.1) not in (
-  select order_id, line_id, touch_event_id from attributions_v1 final
+where (order_id, line_id, touch.1, quantity, sales_micros, currency) not in (
+  select order_id, line_id, touch_event_id, quantity, sales_micros, currency from attributions_v1 final
   where model = 'last_touch' and order_at >= first_order_at and order_at <= last_order_at)`
 
 /**

@@ -1,24 +1,61 @@
-import { TOPICS } from '@endcap/contracts'
+import { type AuctionEvent, type OrderEvent, TOPICS } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
-import { INGESTED_TOPICS, type IngestedTopic, planOf, type TopicPlan } from '../ingest/plans.js'
-import { createEncodeEventStep } from '../ingest/steps/encode-event.js'
+import {
+  INGESTED_TOPICS,
+  type IngestedEvent,
+  type IngestedTopic,
+  planOf,
+  type TopicPlan,
+} from '../ingest/plans.js'
+import { createEncodeEventStep, type EncodedEvent } from '../ingest/steps/encode-event.js'
 import { createReadEventStep } from '../ingest/steps/read-event.js'
 import { type Check, checkOf } from './check.js'
 import { hourOf, printHour } from './hours.js'
 import type { Scope } from './scope.js'
-import { type EventRows, slotsUnlikeAuctions, storedByHour, storedOfHour } from './store/event-checks.js'
+import {
+  amountsByHour,
+  type EventRows,
+  type StoredWithin,
+  slotsUnlikeAuctions,
+  storedByHour,
+  storedOfHour,
+} from './store/event-checks.js'
 
 const ROWS: Readonly<Record<IngestedTopic, EventRows>> = {
-  [TOPICS.auctions]: { name: 'auctions', from: 'auctions_v1', key: 'event_id' },
+  [TOPICS.auctions]: {
+    name: 'auctions',
+    from: 'auctions_v1',
+    key: 'event_id',
+    amounts: { from: 'auction_slots_v1', micros: 'toInt128(bid_micros) + price_micros' },
+  },
   [TOPICS.interactions]: { name: 'interactions', from: 'interactions_v1', key: 'event_id' },
-  [TOPICS.orders]: { name: 'orders', from: 'order_lines_v1', key: 'event_id, line_id' },
+  [TOPICS.orders]: {
+    name: 'orders',
+    from: 'order_lines_v1',
+    key: 'event_id, line_id',
+    amounts: { from: 'order_lines_v1', micros: 'toInt128(quantity) * unit_price_micros' },
+  },
   [TOPICS.charges]: {
     name: 'charges',
     from: `(select event_id, occurred_at, source_batch from charges_v1
       union all select event_id, occurred_at, source_batch from free_verdicts_v1)`,
     key: 'event_id',
   },
+}
+
+/** What the rows of a topic's events say in money, which no charge repeats; over all of an hour, in whatever currencies. */
+const AMOUNTS: Partial<Record<IngestedTopic, (event: IngestedEvent) => bigint>> = {
+  [TOPICS.auctions]: (event) =>
+    (event as AuctionEvent).data.candidates.reduce(
+      (sum, { bidMicros, priceMicros }) => sum + BigInt(bidMicros) + BigInt(priceMicros),
+      0n,
+    ),
+  [TOPICS.orders]: (event) =>
+    (event as OrderEvent).data.lines.reduce(
+      (sum, { quantity, unitPriceMicros }) => sum + BigInt(quantity) * BigInt(unitPriceMicros),
+      0n,
+    ),
 }
 
 export interface EventCheckDeps {
@@ -38,6 +75,7 @@ export async function checkEvents(
   const inLog: string[] = []
   const inStore: string[] = []
   const wrong: string[] = []
+  const amounts = { hours: 0, unlike: [] as string[] }
   const loggedHours = new Set<number>()
   const lackingHours = new Map<number, string[]>()
   const lacks = (hourMs: number, what: string) =>
@@ -59,6 +97,11 @@ export async function checkEvents(
       )
       if (missing.length > 0) lacks(hourMs, `${missing.length} ${name}`)
     }
+    for (const [hourMs, { logged: said, stored }] of compared.amounts) {
+      amounts.hours++
+      if (said !== stored)
+        amounts.unlike.push(`${name} of ${printHour(hourMs)}: ${said} micros in the log, ${stored} stored`)
+    }
   }
   const slots = await deps.clickhouse.query(slotsUnlikeAuctions, {
     sinceMs: scope.sinceMs,
@@ -75,12 +118,20 @@ export async function checkEvents(
       `${whole} hours`,
       lacking.map(([hourMs, what]) => `${printHour(hourMs)} lacks ${what.join(', ')}`),
     ),
+    checkOf(
+      'amounts_equal_log',
+      `${amounts.hours} hours`,
+      `${amounts.hours - amounts.unlike.length} hours`,
+      amounts.unlike,
+    ),
   ]
 }
 
 interface LoggedEvents {
   /** Distinct ids by the hour in which the events occurred. */
   readonly hours: ReadonlyMap<number, ReadonlySet<string>>
+  /** Of the events by the hour; empty for a topic whose events say none. */
+  readonly amounts: ReadonlyMap<number, bigint>
   readonly events: number
   /** False when not all that is stored can be found in what was read. */
   readonly complete: boolean
@@ -93,7 +144,9 @@ async function readLog(
   onRecords: (records: number) => void,
 ): Promise<LoggedEvents> {
   const eventOf = createEventOf(planOf(topic))
+  const amountOf = AMOUNTS[topic]
   const hours = new Map<number, Set<string>>()
+  const amounts = new Map<number, bigint>()
   let events = 0
   let complete = true
   const ingested = scope.ingestedOf(topic)
@@ -106,20 +159,22 @@ async function readLog(
         if (!event || event.occurredAtMs < scope.sinceMs) continue
         const hourMs = hourOf(event.occurredAtMs)
         const ids = hours.get(hourMs) ?? new Set<string>()
-        if (!ids.has(event.id)) events++
+        if (ids.has(event.id)) continue
+        events++
         hours.set(hourMs, ids.add(event.id))
+        if (amountOf) amounts.set(hourMs, (amounts.get(hourMs) ?? 0n) + amountOf(event.event))
       }
       onRecords(records.length)
     }
   }
-  return { hours, events, complete }
+  return { hours, amounts, events, complete }
 }
 
 /** A record that ingest takes for an event, by ingest's own steps. */
 export function createEventOf(plan: TopicPlan) {
   const readEvent = createReadEventStep(plan)
   const encodeEvent = createEncodeEventStep(plan)
-  return (record: LogRecord): { readonly id: string; readonly occurredAtMs: number } | undefined => {
+  return (record: LogRecord): Pick<EncodedEvent, 'id' | 'occurredAtMs' | 'event'> | undefined => {
     const event = readEvent(record)
     if (event.kind !== 'ok') return undefined
     const encoded = encodeEvent(event.value, '')
@@ -139,17 +194,29 @@ async function compareTopic(
   topic: IngestedTopic,
   scope: Scope,
   logged: LoggedEvents,
-): Promise<{ readonly events: number; readonly differing: readonly HourDifference[] }> {
+): Promise<{
+  readonly events: number
+  readonly differing: readonly HourDifference[]
+  /** Of the hours whose events are all stored. */
+  readonly amounts: ReadonlyMap<number, { readonly logged: bigint; readonly stored: bigint }>
+}> {
   const table = ROWS[topic]
   const ingested = scope.ingestedOf(topic)
   const partitions = { partitions: [...ingested.keys()], nexts: [...ingested.values()] }
   const rows = await clickhouse.query(storedByHour(table), { sinceMs: scope.sinceMs, ...partitions })
   const stored = new Map(rows.map((row) => [row.startMs, row]))
   const differing: HourDifference[] = []
+  const amounts = new Map<number, { logged: bigint; stored: bigint }>()
+  const storedAmounts = await amountsOf(clickhouse, table, { sinceMs: scope.sinceMs, ...partitions })
   for (const hourMs of [...new Set([...logged.hours.keys(), ...stored.keys()])].sort((a, b) => a - b)) {
     const ids = logged.hours.get(hourMs) ?? new Set<string>()
     const hour = stored.get(hourMs)
-    if (hour && hour.ids === ids.size && hour.rows === hour.distinctRows) continue
+    if (hour && hour.ids === ids.size && hour.rows === hour.distinctRows) {
+      const amount = logged.amounts.get(hourMs)
+      if (amount !== undefined)
+        amounts.set(hourMs, { logged: amount, stored: storedAmounts.get(hourMs) ?? 0n })
+      continue
+    }
     const found = await clickhouse.query(storedOfHour(table), { sinceMs: hourMs, ...partitions })
     const foundIds = new Set(found.map(({ id }) => id))
     const difference = {
@@ -163,5 +230,15 @@ async function compareTopic(
     if (difference.missing.length + difference.doubled.length + difference.foreign.length > 0)
       differing.push(difference)
   }
-  return { events: rows.reduce((total, { ids }) => total + ids, 0), differing }
+  return { events: rows.reduce((total, { ids }) => total + ids, 0), differing, amounts }
+}
+
+async function amountsOf(
+  clickhouse: ClickHouse,
+  { name, amounts }: EventRows,
+  within: StoredWithin,
+): Promise<ReadonlyMap<number, bigint>> {
+  if (!amounts) return new Map()
+  const rows = await clickhouse.query(amountsByHour(name, amounts), within)
+  return new Map(rows.map(({ startMs, micros }) => [startMs, micros]))
 }

@@ -5,6 +5,7 @@ import type { EventLog } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
 import { BILLING_CONSUMER } from '../billing/bill-records.js'
 import { INGESTED_TOPICS } from '../ingest/plans.js'
+import { checkAttributions } from './attribution-checks.js'
 import {
   billedPeriod,
   checkChargesEqualReport,
@@ -69,6 +70,7 @@ export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Pro
     await checkChargesOncePerInteraction(clickhouse, scope),
     await checkBillable(deps, scope, billed, counted.read),
     ...events,
+    await agreed(scope, () => checkAttributions(clickhouse, scope)),
     await agreed(scope, () => checkRollups(deps, scope, print)),
   ]
   counted.end()
@@ -88,6 +90,8 @@ export const CHECKS: readonly string[] = [
   'billable_equal_charges',
   'events_stored_once',
   'clickhouse_hours_complete',
+  'amounts_equal_log',
+  'attributions_equal_orders',
   'budgets_respected',
   'wallets_not_negative',
   'wallets_equal_entries',

@@ -4,6 +4,7 @@ import type { EmbeddedLog } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { attributeRange } from '../attribution/attribute-range.js'
 import { auctionOf, orderOf } from '../ingest/testing/events.js'
 import { verify, waitUntilSettled } from '../reconcile/index.js'
 import { RECONCILIATION } from '../reconcile/reconciliation.js'
@@ -65,8 +66,17 @@ beforeAll(async () => {
   )
   for (const [index, hours] of [0, 1, 3, 20].entries())
     await loop.append(traffic(index * 100, 40, NOON + hours * HOUR_MS))
+  // Seen by the customer who orders it ten seconds later.
+  const touch = interactionOf(
+    'touch',
+    'impression',
+    NOON + 10_000,
+    slotToken({ auctionId: 'touch', issuedAtMs: NOON, listingId: 'L0' }),
+  )
+  await loop.append([{ ...touch, data: { ...touch.data, customerHash: 'c20' } }])
   await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
   await loop.settled()
+  await attributeRange(clickhouse, new Date(NOON), new Date(NOW))
 })
 afterAll(() => loop.stop())
 
@@ -176,6 +186,47 @@ describe('repairClickHouse', () => {
     expect((await failing()).length).toBeGreaterThan(3)
     await repair()
     expect(await failing()).toEqual([])
+    expect(await content()).toEqual(before)
+  })
+
+  it('mends orders, what they were credited with, and prices of auctions that were changed; verification names their hours', async () => {
+    const before = await content()
+    const details = async () =>
+      Object.fromEntries(
+        (await verify({ ...deps(), tokenKeys: TOKEN_KEYS })).checks
+          .filter(({ ok }) => !ok)
+          .map(({ name, detail }) => [name, detail]),
+      )
+    const credited = () =>
+      clickhouse.query(
+        contentOf(
+          'credited',
+          `select count() as rows, toString(sum(sales_micros)) as hash from attributions_v1 final`,
+        ),
+        {},
+      )
+    const sales = await credited()
+    expect(sales).toEqual([{ rows: 1, hash: String(2n * 9007199254740993n) }])
+
+    await run(
+      `alter table auction_slots_v1 update price_micros = price_micros + 1 where auction_id = 'auc_7'`,
+    )
+    expect(Object.keys(await details())).toEqual(['amounts_equal_log'])
+    expect((await details()).amounts_equal_log).toMatch(
+      /^auctions of 2026-01-05T12:00Z: \d+ micros in the log, \d+ stored$/,
+    )
+
+    await run(
+      `insert into attributions_v1 select * replace (sales_micros * 10 as sales_micros, version + 1 as version) from attributions_v1`,
+    )
+    expect((await details()).attributions_equal_orders).toBe('ord_20 line_0')
+
+    await run(`alter table order_lines_v1 update quantity = quantity * 3 where order_id = 'ord_20'`)
+    await attributeRange(clickhouse, new Date(NOON), new Date(NOW))
+    expect((await details()).amounts_equal_log).toContain('orders of 2026-01-05T12:00Z: ')
+    await repair()
+    expect(await details()).toEqual({})
+    expect(await credited()).toEqual(sales)
     expect(await content()).toEqual(before)
   })
 

@@ -9,6 +9,13 @@ export interface EventRows {
   readonly from: string
   /** What tells the rows apart. */
   readonly key: string
+  /** Where the events' amounts are, and what they are of a row. */
+  readonly amounts?: Amounts
+}
+
+export interface Amounts {
+  readonly from: string
+  readonly micros: string
 }
 
 /**
@@ -25,6 +32,24 @@ const scope = {
   partitions: z.array(z.int()),
   nexts: z.array(z.bigint()),
 }
+
+export type StoredWithin = z.input<z.ZodObject<typeof scope>>
+
+/** What the rows say in money by the hour in which their events occurred. */
+export const amountsByHour = (name: string, { from, micros }: Amounts) =>
+  defineQuery({
+    name: `reconcile.${name}_amounts_by_hour`,
+    params: z.object(scope),
+    row: z.object({
+      startMs: countCell.transform((seconds) => seconds * 1000),
+      micros: z.string().transform(BigInt),
+    }),
+    sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, toString(sum(${micros})) as micros
+      from ${from}
+      where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and ${STORED_BY_THEN}
+      group by startMs`,
+    maxSeconds: 300,
+  })
 
 /** The events of a table by the hour in which they occurred. */
 export const storedByHour = ({ name, from, key }: EventRows) =>
