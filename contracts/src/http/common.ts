@@ -2,7 +2,8 @@ import { z } from 'zod'
 
 export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(512).optional(),
+  /** As long as one that holds the longest id a caller can give. */
+  cursor: z.string().min(1).max(1024).optional(),
 })
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })
