@@ -411,7 +411,7 @@ describe('every route of /openapi.json', () => {
             ).toEqual([422, [`?${parameter}`]])
           }
         }
-        await refuses('limit', ['0', '201', '-1', '1.5', 'NaN', '', '1e400', '1&limit=2'])
+        await refuses('limit', ['0', '201', '-1', '1.5', 'NaN', '', '1e2', '0x10', '1e400', '1&limit=2'])
         await refuses('cursor', [
           'x',
           '',
@@ -422,8 +422,9 @@ describe('every route of /openapi.json', () => {
           encode('\0'),
           encode('\ud800'),
           encode('x'.repeat(129)),
+          encode(['another list', 'a']),
           `${encode('a')}=`,
-          'x'.repeat(513),
+          'x'.repeat(1025),
         ])
         await refuses('surprise', ['1'])
         for (const limit of ['1', '200']) {
