@@ -285,6 +285,21 @@ describe('bad input', () => {
   })
 
   it.each([
+    ['application/json', 201],
+    ['application/json; charset=utf-8', 201],
+    ['application/json;charset="UTF-8"', 201],
+    ['application/json; charset=latin1', 415],
+    ['application/json; charset="ISO-8859-1"', 415],
+    ['application/json; charset=utf-16', 415],
+    ['text/plain; charset=utf-8', 415],
+  ])('a body as %s: %i', async (type, status) => {
+    const app = await open()
+    const answer = await post(app, VALID, { 'content-type': type })
+    expect(answer.statusCode).toBe(status)
+    if (status === 415) expect(answer.json().code).toBe('unsupported_media_type')
+  })
+
+  it.each([
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22]), 400],
     ['constructor poisoning', '{"constructor":{"prototype":{"x":1}}}', 422],
     ['__proto__ deep inside', '{"name":"a","amount":"1.0","tags":[{"__proto__":{"x":1}}]}', 422],
