@@ -4,6 +4,7 @@ import { EndcapError, fieldErrorsOf, problemOf } from './errors.js'
 import { createCampaignBody, listingInput } from './http/campaigns.js'
 import { reportQueryBody } from './http/reports.js'
 import { rankBody } from './http/serving.js'
+import { instant } from './scalars.js'
 
 const errorsOf = (schema: z.ZodType, value: unknown) => {
   const result = schema.safeParse(value)
@@ -81,6 +82,20 @@ describe('request schemas', () => {
     [listing, []],
   ])('check a listing: %#', (body, paths) => {
     expect(errorsOf(listingInput, body)).toEqual(paths)
+  })
+
+  it('take instants as RFC 3339 writes them, in either case', () => {
+    for (const text of ['2026-01-05T12:00:00Z', '2026-01-05t12:00:00z', '2026-01-05t12:00:00.5+01:00'])
+      expect(instant.parse(text)).toBe(text.toUpperCase())
+    for (const text of [
+      '2026-01-05T12:00:00',
+      '2026-01-05',
+      '2026-02-30t12:00:00z',
+      '2026-01-05 12:00:00z',
+      '',
+      5,
+    ])
+      expect(instant.safeParse(text).success, String(text)).toBe(false)
   })
 
   it('keep sponsored positions within the page and apart', () => {

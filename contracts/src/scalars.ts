@@ -58,8 +58,12 @@ export const wording = (max: number) =>
     'must hold at least one letter or digit',
   )
 
-/** RFC 3339 instant with an offset. */
-export const instant = z.iso.datetime({ offset: true }).meta({ examples: ['2026-01-05T12:00:00Z'] })
+/** RFC 3339 instant with an offset. The standard allows `t` and `z` as well (section 5.6); what is read goes on in upper case. */
+export const instant = z
+  .string()
+  .toUpperCase()
+  .check(z.iso.datetime({ offset: true }))
+  .meta({ examples: ['2026-01-05T12:00:00Z'] })
 
 export const currencyCode = z
   .string()

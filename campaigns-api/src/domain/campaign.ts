@@ -15,6 +15,8 @@ import {
 } from '@endcap/contracts'
 import type { AdRecord, CampaignRecord } from '../store/campaigns.js'
 
+type Targeting = NonNullable<PatchCampaignBody['targeting']>
+
 export type NotServingReason = (typeof NOT_SERVING_REASONS)[number]
 
 /** The parts of a campaign that its owner sets and may change later. */
@@ -59,8 +61,8 @@ const NOTHING_SET: CampaignSettings = {
 export const settingsOf = (body: CreateCampaignBody): CampaignSettings => changedSettings(NOTHING_SET, body)
 
 /**
- * The settings after a change: a field that the body leaves out stays; one that it carries is replaced whole. Of a budget, each limit is such
- * a field, so that who changes one removes no other; null removes it.
+ * The settings after a change: a field that the body leaves out stays; one that it carries is replaced whole. Of a budget each limit and of
+ * targeting each field is such a field, so that who changes one removes no other; null removes it.
  */
 export function changedSettings(
   before: CampaignSettings,
@@ -85,24 +87,32 @@ export function changedSettings(
         }))
       : before.dayparts,
     pacing: body.pacing ?? before.pacing,
-    targeting: targeting
-      ? {
-          keywords: (targeting.keywords ?? []).map((keyword) => ({
-            ...keyword,
-            negative: keyword.negative ?? false,
-          })),
-          categories: [...new Set(targeting.categories)],
-          locations: targeting.locations ?? [],
-          items: [...new Set(targeting.items)],
-          devices: [...new Set(targeting.devices)],
-          listingRadiusKm: targeting.listingRadiusKm ?? null,
-        }
-      : before.targeting,
+    targeting: targeting ? changedTargeting(before.targeting, targeting) : before.targeting,
     placements: placements ? [...new Set(placements)] : before.placements,
     targetRoas: body.targetRoas === undefined ? before.targetRoas : body.targetRoas,
     frequencyCap: body.frequencyCap === undefined ? before.frequencyCap : body.frequencyCap,
   }
 }
+
+function changedTargeting(
+  before: CampaignSettings['targeting'],
+  { keywords, categories, locations, items, devices, listingRadiusKm }: Targeting,
+): CampaignSettings['targeting'] {
+  return {
+    keywords: keywordsOf(keywords) ?? before.keywords,
+    categories: listOf(categories) ?? before.categories,
+    locations: listOf(locations) ?? before.locations,
+    items: listOf(items) ?? before.items,
+    devices: listOf(devices) ?? before.devices,
+    listingRadiusKm: listingRadiusKm === undefined ? before.listingRadiusKm : listingRadiusKm,
+  }
+}
+
+/** Each once; undefined where nothing was asked. */
+const listOf = <T>(asked: readonly T[] | null | undefined): T[] | undefined =>
+  asked === undefined ? undefined : [...new Set(asked)]
+const keywordsOf = (asked: Targeting['keywords']) =>
+  listOf(asked)?.map((keyword) => ({ ...keyword, negative: keyword.negative ?? false }))
 
 const moneyOrNull = (micros: Micros | null): string | null => (micros === null ? null : formatMoney(micros))
 const limitOf = (asked: string | null | undefined, before: Micros | null): Micros | null =>

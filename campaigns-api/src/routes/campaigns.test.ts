@@ -334,6 +334,44 @@ describe('PATCH /v1/campaigns/{id}', () => {
     expect((await patch(id, { budget: { daily: '201' } })).status).toBe(422)
   })
 
+  it('200: changes the fields of targeting that it names, null empties one, and what GET gave can be sent back', async () => {
+    const keywords = [{ text: 'red shoes', match: 'exact', negative: false }]
+    const locations = [{ lat: 52.5, lng: 13.4, radiusKm: 5 }]
+    const all = {
+      keywords,
+      categories: ['shoes'],
+      locations,
+      items: ['L1'],
+      devices: ['mobile'],
+      listingRadiusKm: 3,
+    }
+    const { id, targeting } = (await create(bodyFor(await shop(), { targeting: all }))).body
+    expect(targeting).toEqual(all)
+    const changed = async (fields: object) => {
+      const { status, body } = await patch(id, { targeting: fields })
+      expect(status, JSON.stringify(fields)).toBe(200)
+      return body.targeting
+    }
+    expect(await changed({})).toEqual(all)
+    expect(await changed({ categories: ['boots', 'boots'] })).toEqual({ ...all, categories: ['boots'] })
+    expect(await changed(targeting)).toEqual(all)
+    const empty = {
+      keywords: [],
+      categories: [],
+      locations: [],
+      items: [],
+      devices: [],
+      listingRadiusKm: null,
+    }
+    let expected = targeting
+    for (const [field, none] of Object.entries(empty)) {
+      expected = { ...expected, [field]: none }
+      expect(await changed({ [field]: null })).toEqual(expected)
+    }
+    expect(expected).toEqual(empty)
+    expect((await announced(id)).at(-1)!.targeting).toEqual(empty)
+  })
+
   it("200: a listing taken out and put back keeps its ad's id", async () => {
     const owner = await shop()
     const [one, two] = owner.listings as [string, string]

@@ -98,6 +98,13 @@ describe('GET /v1/merchants', () => {
       ['cursor=eyJhIjoxfQ', '?cursor'],
       ['limit=0', '?limit'],
       ['limit=201', '?limit'],
+      ['limit=1e2', '?limit'],
+      ['limit=0x10', '?limit'],
+      ['limit=%205', '?limit'],
+      ['limit=5.0', '?limit'],
+      ['limit=%2B5', '?limit'],
+      ['limit=', '?limit'],
+      ['limit=1&limit=2', '?limit'],
       ['surprise=1', '?surprise'],
     ] as const) {
       const answer = await api.call(api.operator, 'GET', `/v1/merchants?${query}`)

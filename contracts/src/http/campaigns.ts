@@ -123,15 +123,16 @@ const clockTime = z
 export const daypart = z
   .strictObject({ days: z.array(z.int().min(1).max(7)).min(1).max(7), from: clockTime, to: clockTime })
   .refine((part) => part.from < part.to, { path: ['to'], message: 'must be later than from' })
+/** What is left out of a change stays; null empties a field, as an empty list does. */
 export const targeting = z.strictObject({
-  keywords: z.array(keyword).max(1000).optional(),
-  categories: z.array(category).max(200).optional(),
+  keywords: z.array(keyword).max(1000).nullish(),
+  categories: z.array(category).max(200).nullish(),
   locations: z
     .array(z.strictObject({ ...location.shape, radiusKm: z.number().positive().max(20_000) }))
     .max(100)
-    .optional(),
-  items: z.array(callerId).max(1000).optional(),
-  devices: z.array(device).max(20).optional(),
+    .nullish(),
+  items: z.array(callerId).max(1000).nullish(),
+  devices: z.array(device).max(20).nullish(),
   listingRadiusKm: z.number().positive().max(20_000).nullish(),
 })
 const budget = z.strictObject({

@@ -1,8 +1,16 @@
 import { z } from 'zod'
 
+/** A whole number as a query carries it: decimal digits, not all that JavaScript reads as a number (`1e2`, `0x10`, ` 5`). */
+const digits = (text: unknown): unknown =>
+  typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : text
+
 export const listQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(512).optional(),
+  limit: z.preprocess(
+    digits,
+    z.number('must be a whole number in decimal digits').int().min(1).max(200).default(50),
+  ),
+  /** As long as one that holds the longest id a caller can give. */
+  cursor: z.string().min(1).max(1024).optional(),
 })
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { problem } from '@endcap/contracts'
 import { Pool } from 'undici'
 
 export interface ApiAnswer<T> {
@@ -13,9 +14,20 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What was wrong with the request, in the API's words; undefined when the API did not refuse it. */
+    readonly refusal?: string,
   ) {
     super(message)
   }
+}
+
+/** A problem document as words on one line. */
+function refusalOf(status: number, body: unknown): string | undefined {
+  const { success, data } = problem.safeParse(body)
+  if (!success || status < 400 || status >= 500) return undefined
+  const { detail, errors } = data
+  const fields = errors.map(({ path, message }) => `${path} ${message}`).join('; ')
+  return fields === '' ? detail : `${detail} (${fields})`
 }
 
 /** A plain HTTP client of one Endcap installation, as a marketplace would have. */
@@ -94,6 +106,7 @@ export function createApiClient(options: { baseUrl: string; key: string; connect
         throw new ApiError(
           answer.status,
           `${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body).slice(0, 500)}`,
+          refusalOf(answer.status, answer.body),
         )
       }
       return answer.body as never

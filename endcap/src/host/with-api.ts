@@ -2,7 +2,7 @@ import { loadConfig } from '@endcap/platform/config'
 import { StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import { UsageError } from '../commands/options.js'
-import { type ApiClient, createApiClient } from '../demo/api-client.js'
+import { type ApiClient, ApiError, createApiClient } from '../demo/api-client.js'
 import { commandConfig } from './command-config.js'
 import { runningProcess } from './running-process.js'
 
@@ -15,6 +15,7 @@ export interface ApiOptions {
 /**
  * Gives a command the HTTP API: at `--url`, of the process that runs on the data directory, or of one that is started for the
  * command and stopped after it.
+ * @throws UsageError when the API refuses what the command asks
  */
 export async function withApi<T>(options: ApiOptions, work: (api: ApiClient) => Promise<T>): Promise<T> {
   if (options.url) {
@@ -46,6 +47,8 @@ async function useClient<T>(baseUrl: string, key: string, work: (api: ApiClient)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED')
       throw new StartupError(`Nothing answers at ${baseUrl}.`)
+    if (error instanceof ApiError && error.refusal !== undefined)
+      throw new UsageError(`${baseUrl} refused this: ${error.refusal}`)
     throw error
   } finally {
     await api.close()

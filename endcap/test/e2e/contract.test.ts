@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runEndcap } from '../support/endcap-process.js'
 import { type Marketplace, openMarketplace, type RawAnswer, type RawCall } from '../support/marketplace.js'
 
 /** How one route is called so that it would answer well, and how far a stranger gets with it. */
@@ -408,7 +411,7 @@ describe('every route of /openapi.json', () => {
             ).toEqual([422, [`?${parameter}`]])
           }
         }
-        await refuses('limit', ['0', '201', '-1', '1.5', 'NaN', '', '1e400', '1&limit=2'])
+        await refuses('limit', ['0', '201', '-1', '1.5', 'NaN', '', '1e2', '0x10', '1e400', '1&limit=2'])
         await refuses('cursor', [
           'x',
           '',
@@ -419,8 +422,9 @@ describe('every route of /openapi.json', () => {
           encode('\0'),
           encode('\ud800'),
           encode('x'.repeat(129)),
+          encode(['another list', 'a']),
           `${encode('a')}=`,
-          'x'.repeat(513),
+          'x'.repeat(1025),
         ])
         await refuses('surprise', ['1'])
         for (const limit of ['1', '200']) {
@@ -514,6 +518,25 @@ describe('every route of /openapi.json', () => {
       [...(seen.get(route) ?? [])].filter((status) => !statuses.has(status)).map((s) => `${route}: ${s}`),
     )
     expect(undocumented).toEqual([])
+  })
+})
+
+describe('a command that asks for what the API refuses', () => {
+  it('says so in one sentence, and exits with 2', async () => {
+    const dir = ['--data-dir', market.host.dataDir]
+    const refused = async (...args: string[]) => {
+      const { code, stdout, stderr } = await runEndcap([...args, ...dir])
+      expect([code, stdout], stderr).toEqual([2, ''])
+      return stderr
+    }
+    expect(await refused('keys', 'create', '--scope', 'serve', 'merchant:unknown')).toBe(
+      `endcap: ${market.host.url} refused this: the key is not valid (/scopes/1 names no known merchant)\n`,
+    )
+    const file = join(market.host.dataDir, 'listings.ndjson')
+    await writeFile(file, '{"id":"L1"}\n')
+    expect(await refused('import', 'listings', file, '--key', 'ek_none')).toMatch(
+      /^endcap: http:\S+ refused this: [^\n]*\n$/,
+    )
   })
 })
 

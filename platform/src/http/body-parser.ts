@@ -16,11 +16,15 @@ export function useJsonBodies(app: App): void {
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    if (namesOtherCharset(request)) {
+      done(new EndcapError('unsupported_media_type', 'Send the body in UTF-8.'))
+      return
+    }
     if (bytes.length === 0 && takesNoBody(request)) {
       done(null, undefined)
       return
     }
-    if (!isUtf8(bytes) || namesOtherCharset(request)) {
+    if (!isUtf8(bytes)) {
       done(new EndcapError('malformed_json', 'The body must be JSON in UTF-8.'))
       return
     }

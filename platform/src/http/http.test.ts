@@ -13,8 +13,7 @@ import {
   badInputBattery,
   callerOf,
   createHttpApp,
-  decodeCursor,
-  encodeCursor,
+  cursorsOf,
   fastSerializerCompiler,
   type HttpAppOptions,
   merchantAccess,
@@ -283,6 +282,21 @@ describe('bad input', () => {
     const answer = await app.inject({ url, headers: withKey() })
     expect(answer.statusCode).toBe(422)
     expect(answer.json().errors[0].path).toBe(path)
+  })
+
+  it.each([
+    ['application/json', 201],
+    ['application/json; charset=utf-8', 201],
+    ['application/json;charset="UTF-8"', 201],
+    ['application/json; charset=latin1', 415],
+    ['application/json; charset="ISO-8859-1"', 415],
+    ['application/json; charset=utf-16', 415],
+    ['text/plain; charset=utf-8', 415],
+  ])('a body as %s: %i', async (type, status) => {
+    const app = await open()
+    const answer = await post(app, VALID, { 'content-type': type })
+    expect(answer.statusCode).toBe(status)
+    if (status === 415) expect(answer.json().code).toBe('unsupported_media_type')
   })
 
   it.each([
@@ -647,19 +661,26 @@ describe('over a real socket', () => {
 
 describe('cursors', () => {
   it('come back as they were given; anything else is a 422 at ?cursor', () => {
-    const place = z.tuple([z.string(), z.int()])
-    expect(decodeCursor(encodeCursor(['ä', 1]), place)).toEqual(['ä', 1])
-    expect(decodeCursor(undefined, place)).toBeUndefined()
+    const { encode, decode } = cursorsOf('things', z.tuple([z.string(), z.int()]))
+    expect(decode(encode(['ä', 1]))).toEqual(['ä', 1])
+    expect(decode(undefined)).toBeUndefined()
+    const raw = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    expect(decode(raw(['things', ['ä', 1]]))).toEqual(['ä', 1])
     for (const cursor of [
       'x',
       'WzFd',
-      encodeCursor(['a']),
-      `${encodeCursor(['a', 1])}=`,
+      raw(['things', ['a']]),
+      raw(['a', 1]),
+      raw(['things', ['a', 1], 'more']),
+      `${encode(['a', 1])}=`,
       '%%%',
-      encodeCursor({ a: 1 }),
+      raw({ a: 1 }),
+      cursorsOf('other things', z.tuple([z.string(), z.int()])).encode(['ä', 1]),
     ]) {
-      expect(() => decodeCursor(cursor, place)).toThrow(
-        expect.objectContaining({ errors: [expect.objectContaining({ path: '?cursor' })] }),
+      expect(() => decode(cursor), cursor).toThrow(
+        expect.objectContaining({
+          errors: [{ path: '?cursor', message: 'is not a cursor of this list' }],
+        }),
       )
     }
   })

@@ -11,7 +11,7 @@ export {
 export type { App } from './app.js'
 export { type BadInputTarget, badInputBattery } from './bad-input-battery.js'
 export { createHttpApp, type HttpAppOptions, MAX_URL_LENGTH } from './create-http-app.js'
-export { decodeCursor, encodeCursor } from './cursor.js'
+export { type Cursors, cursorsOf } from './cursor.js'
 export { bodyHash, idempotencyKeyOf, idempotencyScopeOf } from './idempotency.js'
 export { networkOf, plainAddressOf } from './network-of.js'
 export type { OpenApiInfo } from './openapi.js'

@@ -1,5 +1,5 @@
 import { CAMPAIGN_STATUSES, callerId, campaign, listQuery, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listCampaigns } from '../../store/campaigns.js'
@@ -11,6 +11,8 @@ const querystring = listQuery.extend({
   merchantId: callerId.optional(),
   status: z.enum(CAMPAIGN_STATUSES).optional(),
 })
+
+const cursors = cursorsOf('campaigns', callerId)
 
 export function getCampaigns(app: App, deps: CampaignsApiDeps): void {
   app.get(
@@ -31,14 +33,14 @@ export function getCampaigns(app: App, deps: CampaignsApiDeps): void {
       const rows = await listCampaigns(deps.postgres, {
         merchantIds: visibleMerchantIds(caller, query.merchantId),
         status: query.status,
-        after: decodeCursor(query.cursor, callerId),
+        after: cursors.decode(query.cursor),
         limit: query.limit + 1,
       })
       const { items, nextCursor } = pageOf(
         rows,
         query.limit,
         (row) => row,
-        (last) => last.id,
+        (last) => cursors.encode(last.id),
       )
       return { items: [...(await presentCampaigns(deps.postgres, items, deps.clock()))], nextCursor }
     },

@@ -1,5 +1,5 @@
 import { callerId, formatMoney, listQuery, merchantClawback, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listClawbacks } from '../../store/clawbacks.js'
 import { idParams } from '../id-params.js'
@@ -22,7 +22,8 @@ export function getClawbacks(app: App, deps: CampaignsApiDeps): void {
     },
     async ({ caller, params, query }) => {
       const { id: merchantId } = await visibleMerchant(deps.postgres, caller, params.id)
-      const after = decodeCursor(query.cursor, callerId)
+      const cursors = cursorsOf(`clawbacks of ${merchantId}`, callerId)
+      const after = cursors.decode(query.cursor)
       const rows = await listClawbacks(deps.postgres, { merchantId, after, limit: query.limit + 1 })
       return pageOf(
         rows,
@@ -32,7 +33,7 @@ export function getClawbacks(app: App, deps: CampaignsApiDeps): void {
           amount: formatMoney(amountMicros),
           createdAt: createdAt.toISOString(),
         }),
-        (last) => last.id,
+        (last) => cursors.encode(last.id),
       )
     },
   )

@@ -1,5 +1,5 @@
 import { callerId, deposit, listQuery, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { depositAnswer } from '../../domain/deposit.js'
 import { listDeposits } from '../../store/wallets.js'
@@ -22,9 +22,10 @@ export function getDeposits(app: App, deps: CampaignsApiDeps): void {
     },
     async ({ caller, params, query }) => {
       const { id: merchantId } = await visibleMerchant(deps.postgres, caller, params.id)
-      const after = decodeCursor(query.cursor, callerId)
+      const cursors = cursorsOf(`deposits of ${merchantId}`, callerId)
+      const after = cursors.decode(query.cursor)
       const rows = await listDeposits(deps.postgres, { merchantId, after, limit: query.limit + 1 })
-      return pageOf(rows, query.limit, depositAnswer, (last) => last.id)
+      return pageOf(rows, query.limit, depositAnswer, (last) => cursors.encode(last.id))
     },
   )
 }

@@ -1,9 +1,11 @@
 import { apiKey, callerId, listQuery, page } from '@endcap/contracts'
-import { type App, decodeCursor, scopes } from '@endcap/platform/http'
+import { type App, cursorsOf, scopes } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { keyAnswer } from '../../domain/key.js'
 import { listKeys } from '../../store/keys.js'
 import { pageOf } from '../page.js'
+
+const cursors = cursorsOf('keys', callerId)
 
 export function getKeys(app: App, deps: CampaignsApiDeps): void {
   app.get(
@@ -18,9 +20,9 @@ export function getKeys(app: App, deps: CampaignsApiDeps): void {
       },
     },
     async ({ query }) => {
-      const after = decodeCursor(query.cursor, callerId)
+      const after = cursors.decode(query.cursor)
       const rows = await listKeys(deps.postgres, { after, limit: query.limit + 1 })
-      return pageOf(rows, query.limit, keyAnswer, (last) => last.id)
+      return pageOf(rows, query.limit, keyAnswer, (last) => cursors.encode(last.id))
     },
   )
 }

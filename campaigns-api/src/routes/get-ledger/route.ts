@@ -1,5 +1,5 @@
 import { formatMoney, ledgerEntry, listQuery, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import { ledgerAccountId, listWalletEntries, type WalletEntry } from '@endcap/platform/postgres'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
@@ -27,7 +27,8 @@ export function getLedger(app: App, deps: CampaignsApiDeps): void {
     },
     async ({ caller, params, query }) => {
       const { id: merchantId, currency } = await visibleMerchant(deps.postgres, caller, params.id)
-      const before = decodeCursor(query.cursor, entryId)
+      const cursors = cursorsOf(`ledger of ${merchantId}`, entryId)
+      const before = cursors.decode(query.cursor)
       const rows = await listWalletEntries(deps.postgres, merchantId, { before, limit: query.limit + 1 })
       const account = ledgerAccountId({ kind: 'wallet', merchantId, currency })
       return pageOf(
@@ -44,7 +45,7 @@ export function getLedger(app: App, deps: CampaignsApiDeps): void {
           occurredAt: entry.occurredAt.toISOString(),
           createdAt: entry.createdAt.toISOString(),
         }),
-        (last) => last.id.toString(),
+        (last) => cursors.encode(last.id.toString()),
       )
     },
   )

@@ -1,5 +1,5 @@
 import { callerId, LISTING_STATUSES, listing, listQuery, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listingAnswer } from '../../domain/listing.js'
@@ -11,6 +11,8 @@ const querystring = listQuery.extend({
   merchantId: callerId.optional(),
   status: z.enum(LISTING_STATUSES).optional(),
 })
+
+const cursors = cursorsOf('listings', z.tuple([callerId, callerId]))
 
 export function getListings(app: App, deps: CampaignsApiDeps): void {
   app.get(
@@ -31,10 +33,10 @@ export function getListings(app: App, deps: CampaignsApiDeps): void {
       const rows = await listListings(deps.postgres, {
         merchantIds: visibleMerchantIds(caller, query.merchantId),
         status: query.status,
-        after: decodeCursor(query.cursor, z.tuple([callerId, callerId])),
+        after: cursors.decode(query.cursor),
         limit: query.limit + 1,
       })
-      return pageOf(rows, query.limit, listingAnswer, (last) => [last.merchantId, last.id])
+      return pageOf(rows, query.limit, listingAnswer, (last) => cursors.encode([last.merchantId, last.id]))
     },
   )
 }

@@ -1,10 +1,12 @@
 import { callerId, listQuery, merchant, page } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { merchantAnswer } from '../../domain/merchant.js'
 import { listMerchants } from '../../store/merchants.js'
 import { pageOf } from '../page.js'
 import { visibleMerchantIds } from '../visibility.js'
+
+const cursors = cursorsOf('merchants', callerId)
 
 export function getMerchants(app: App, deps: CampaignsApiDeps): void {
   app.get(
@@ -21,10 +23,10 @@ export function getMerchants(app: App, deps: CampaignsApiDeps): void {
     async ({ caller, query }) => {
       const rows = await listMerchants(deps.postgres, {
         only: visibleMerchantIds(caller, undefined),
-        after: decodeCursor(query.cursor, callerId),
+        after: cursors.decode(query.cursor),
         limit: query.limit + 1,
       })
-      return pageOf(rows, query.limit, merchantAnswer, (last) => last.id)
+      return pageOf(rows, query.limit, merchantAnswer, (last) => cursors.encode(last.id))
     },
   )
 }

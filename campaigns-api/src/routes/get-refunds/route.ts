@@ -1,5 +1,5 @@
 import { callerId, formatMoney, listQuery, page, refund } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listRefunds } from '../../store/wallets.js'
 import { idParams } from '../id-params.js'
@@ -21,7 +21,8 @@ export function getRefunds(app: App, deps: CampaignsApiDeps): void {
     },
     async ({ caller, params, query }) => {
       const { id: merchantId } = await visibleMerchant(deps.postgres, caller, params.id)
-      const after = decodeCursor(query.cursor, callerId)
+      const cursors = cursorsOf(`refunds of ${merchantId}`, callerId)
+      const after = cursors.decode(query.cursor)
       const rows = await listRefunds(deps.postgres, { merchantId, after, limit: query.limit + 1 })
       return pageOf(
         rows,
@@ -31,7 +32,7 @@ export function getRefunds(app: App, deps: CampaignsApiDeps): void {
           amount: formatMoney(amountMicros),
           createdAt: createdAt.toISOString(),
         }),
-        (last) => last.id,
+        (last) => cursors.encode(last.id),
       )
     },
   )

@@ -1,5 +1,5 @@
 import { formatMoney, listQuery, month, page, statementSummary } from '@endcap/contracts'
-import { type App, decodeCursor, merchantAccess } from '@endcap/platform/http'
+import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { monthBounds, monthOf, monthsBetween } from '../../domain/month.js'
 import { isPreliminary } from '../../statements/build-statement.js'
@@ -25,7 +25,8 @@ export function getStatements(app: App, deps: CampaignsApiDeps): void {
       const merchant = await visibleMerchant(deps.postgres, caller, params.id)
       const { id, currency, timeZone } = merchant
       const nowMs = deps.clock()
-      const before = decodeCursor(query.cursor, month)
+      const cursors = cursorsOf(`statements of ${id}`, month)
+      const before = cursors.decode(query.cursor)
       const shown = monthsBetween(monthOf(merchant.createdAt.getTime(), timeZone), monthOf(nowMs, timeZone))
         .filter((name) => before === undefined || name < before)
         .slice(-query.limit - 1)
@@ -52,7 +53,7 @@ export function getStatements(app: App, deps: CampaignsApiDeps): void {
         rows,
         query.limit,
         (row) => row,
-        (last) => last.month,
+        (last) => cursors.encode(last.month),
       )
     },
   )

@@ -16,7 +16,9 @@ export function patchCampaign(app: App, deps: CampaignsApiDeps): void {
       },
       schema: {
         summary:
-          'Change a campaign: a field that is given is replaced whole; limits of the budget that are not named stay, null removes one',
+          'Change a campaign: a field that is given is replaced whole; of budget and targeting, what is not named stays',
+        description:
+          'A field that is left out stays. Of `budget` each limit and of `targeting` each field (`keywords`, `categories`, `locations`, `items`, `devices`, `listingRadiusKm`) is one by itself: who sets one changes no other; null removes it. Lists are replaced whole.',
         tags: ['campaigns'],
         params: idParams,
         body: patchCampaignBody,

@@ -39,6 +39,8 @@ describe('GET /v1/orders', () => {
     'limit=x',
     'cursor=nonsense',
     'cursor=WyJ4Il0',
+    // The same place in another list.
+    `cursor=${Buffer.from('["campaigns",["2026-01-05T12:00:00.000Z","a"]]').toString('base64url')}`,
     'surprise=1',
     'limit=1&limit=2',
   ])('422: ?%s names the parameter', async (query) => {

@@ -1,12 +1,12 @@
 import { listQuery, order, page } from '@endcap/contracts'
-import { type App, decodeCursor, encodeCursor, scopes } from '@endcap/platform/http'
+import { type App, cursorsOf, scopes } from '@endcap/platform/http'
 import { z } from 'zod'
 import type { OrdersDeps } from '../../deps.js'
 import { orderAnswer } from '../../domain/order.js'
 import { listOrders } from '../../store/orders.js'
 
 /** The last order of a page: when it was taken (UTC, milliseconds) and its id. */
-const place = z.tuple([z.iso.datetime({ precision: 3 }), z.string().max(128)])
+const cursors = cursorsOf('orders', z.tuple([z.iso.datetime({ precision: 3 }), z.string().max(128)]))
 
 export function getOrders(app: App, deps: OrdersDeps): void {
   app.get(
@@ -22,7 +22,7 @@ export function getOrders(app: App, deps: OrdersDeps): void {
     },
     async (request) => {
       const { limit, cursor } = request.query
-      const after = decodeCursor(cursor, place)
+      const after = cursors.decode(cursor)
       // One more than asked for tells whether another page follows.
       const found = await listOrders(
         deps.postgres,
@@ -32,7 +32,7 @@ export function getOrders(app: App, deps: OrdersDeps): void {
       const items = found.slice(0, limit)
       const last = items.at(-1)
       const nextCursor =
-        last && found.length > limit ? encodeCursor([last.createdAt.toISOString(), last.id]) : null
+        last && found.length > limit ? cursors.encode([last.createdAt.toISOString(), last.id]) : null
       return { items: items.map(orderAnswer), nextCursor }
     },
   )
