@@ -1,6 +1,8 @@
 import { EndcapError } from '@endcap/contracts'
+import { InterruptedError } from '@endcap/platform/lifecycle'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from './commands/options.js'
+import { runInterruptible } from './host/interruption.js'
 import { hasPrintedJson, printJson, say } from './output/print.js'
 
 type AddCommand = (program: Command) => void
@@ -43,15 +45,21 @@ export async function createProgram(only?: string): Promise<Command> {
   return program
 }
 
-/** Runs one command. @returns the exit code: 0 done, 1 the check failed or something broke, 2 bad usage or configuration */
+/**
+ * Runs one command.
+ * @returns the exit code: 0 done, 1 the check failed or something broke, 2 bad usage or configuration, 128 + the number of the signal that
+ *   cut it short
+ */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    const program = await createProgram(args[0])
-    await program.parseAsync(args, { from: 'user' })
-    return Number(process.exitCode ?? EXIT_OK)
+    return await runInterruptible(async () => {
+      const program = await createProgram(args[0])
+      await program.parseAsync(args, { from: 'user' })
+      return Number(process.exitCode ?? EXIT_OK)
+    })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_OK
-    const code = error instanceof CommanderError || isUsage(error) ? EXIT_USAGE : EXIT_FAILED
+    const code = exitCodeOf(error, args[0])
     const message = error instanceof Error ? error.message : String(error)
     // Commander has said on stderr what is wrong with the arguments.
     if (!(error instanceof CommanderError)) {
@@ -61,6 +69,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (args.includes('--json') && !hasPrintedJson()) printJson({ ok: false, error: message, exitCode: code })
     return code
   }
+}
+
+function exitCodeOf(error: unknown, command: string | undefined): number {
+  // A signal is what `start` runs for, though it be an early one.
+  if (error instanceof InterruptedError) return command === 'start' ? EXIT_OK : error.exitCode
+  return error instanceof CommanderError || isUsage(error) ? EXIT_USAGE : EXIT_FAILED
 }
 
 /** By name: the classes live in modules that a command may never have loaded. */

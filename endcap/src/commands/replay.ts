@@ -36,10 +36,9 @@ export function replayCommand(program: Command): void {
     const { dataDir, logLevel } = commandConfig(options)
     const logger = createLogger({ level: logLevel, service: 'replay' })
     const config = loadConfig(['all'], process.env, { ENDCAP_DATA_DIR: dataDir, ENDCAP_PORT: '0' })
-    const { startHost } = await import('../host/start-host.js')
+    const { withHost } = await import('../host/with-host.js')
     const { replayObd } = await import('../replay/replay-obd.js')
-    const host = await startHost({ config, logger })
-    try {
+    await withHost({ config, logger }, async (host) => {
       const key = host.operatorKey?.key
       if (!key) throw new UsageError(`${host.dataDir} holds no operator key`)
       const api = createApiClient({ baseUrl: host.url, key })
@@ -57,9 +56,7 @@ export function replayCommand(program: Command): void {
       }
       if (options.json) printJson(document)
       else printReplay(document)
-    } finally {
-      await host.stop()
-    }
+    })
   })
 }
 

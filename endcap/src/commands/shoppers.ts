@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { runShopperProcess, type ShopperOptions } from '../demo/shopper-process.js'
+import { untilStopped } from '../host/interruption.js'
 import { UsageError } from './options.js'
 
 /** The demo's child process; not for people. */
@@ -7,6 +8,7 @@ export function shoppersCommand(program: Command): void {
   program.command('shoppers', { hidden: true }).action(() => {
     const options = process.env.ENDCAP_SHOPPERS
     if (!options || !process.send) throw new UsageError('shoppers is started by `endcap demo`')
-    return runShopperProcess(JSON.parse(options) as ShopperOptions)
+    // What interrupts the terminal is for the demo to hear, which lets go of this process then.
+    return untilStopped(() => runShopperProcess(JSON.parse(options) as ShopperOptions))
   })
 }

@@ -3,6 +3,7 @@ import { isRole, loadConfig, PIPELINE_ROLES, ROLES, type Role, roleConflict } fr
 import { acquireDataDir, createProcess, runUntilSignal, StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import type { Command } from 'commander'
+import { untilStopped } from '../host/interruption.js'
 import { print, printJson } from '../output/print.js'
 import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
 
@@ -31,8 +32,11 @@ export function startCommand(program: Command): void {
     })
     const conflict = roleConflict(roles)
     if (conflict !== undefined) throw new UsageError(conflict)
-    process.exitCode =
-      roles[0] === 'clickhouse' ? await runClickHouse(options) : await runServices(roles, options)
+    process.exitCode = await untilStopped((interrupted) =>
+      roles[0] === 'clickhouse'
+        ? runClickHouse(options, interrupted)
+        : runServices(roles, options, interrupted),
+    )
   })
 }
 
@@ -41,12 +45,15 @@ const overridesOf = (options: StartOptions) => ({
   ...(options.dataDir === undefined ? {} : { ENDCAP_DATA_DIR: options.dataDir }),
 })
 
-async function runServices(roles: readonly Role[], options: StartOptions): Promise<number> {
+async function runServices(
+  roles: readonly Role[],
+  options: StartOptions,
+  interrupted: AbortSignal,
+): Promise<number> {
   const config = loadConfig(roles, process.env, overridesOf(options))
   const logger = createLogger({ level: config.logLevel, service: roles.join(',') })
   const { startHost } = await import('../host/start-host.js')
-  const host = await startHost({ config, logger })
-  const ended = runUntilSignal({ ...host.hosted, stop: () => host.stop() }, { logger })
+  const host = await startHost({ config, logger, interrupted })
   if (options.json) {
     printJson({ url: host.url, roles, pid: process.pid, dataDir: host.dataDir })
   } else {
@@ -56,11 +63,11 @@ async function runServices(roles: readonly Role[], options: StartOptions): Promi
     if (host.operatorKey?.isNew)
       print(`  operator key   ${host.operatorKey.key} (also in ${join(host.dataDir, 'operator.key')})`)
   }
-  return ended
+  return runUntilSignal({ failed: host.hosted.failed, stop: host.stop }, { logger, interrupted })
 }
 
 /** The in-process ClickHouse engine behind ClickHouse's HTTP interface, for many processes on one machine. */
-async function runClickHouse(options: StartOptions): Promise<number> {
+async function runClickHouse(options: StartOptions, interrupted: AbortSignal): Promise<number> {
   const config = loadConfig(['clickhouse'], process.env, overridesOf(options))
   const logger = createLogger({ level: config.logLevel, service: 'clickhouse' })
   const dataDir = await acquireDataDir(config.dataDir)
@@ -79,12 +86,11 @@ async function runClickHouse(options: StartOptions): Promise<number> {
       logger,
       components: [{ name: 'clickhouse', start: async () => {}, stop: () => server.close() }],
     })
-    const ended = runUntilSignal(hosted, { logger })
     await hosted.start()
     if (options.json)
       printJson({ url: server.url, roles: ['clickhouse'], pid: process.pid, dataDir: dataDir.path })
     else print(`ClickHouse's HTTP interface answers at ${server.url}`)
-    return await ended
+    return await runUntilSignal(hosted, { logger, interrupted })
   } finally {
     await dataDir.release()
   }

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import type { Command } from 'commander'
-import { verifyInstallation } from '../host/verify-installation.js'
+import { StalledError, verifyInstallation } from '../host/verify-installation.js'
 import { print, printJson, say } from '../output/print.js'
 import { startProgress } from '../output/progress.js'
 import { type CommonOptions, withCommonOptions } from './options.js'
@@ -17,8 +17,14 @@ export function verifyCommand(program: Command): void {
     const result = await verifyInstallation(options, {
       onProgress: progress.update,
       onUnsettled: (sentence) => say(`${sentence}: what is on its way is left out`),
-    }).finally(progress.end)
+    })
+      .catch((error: unknown) => {
+        if (error instanceof StalledError) return { ok: false, checks: [], error: error.message }
+        throw error
+      })
+      .finally(progress.end)
     if (options.json) printJson(result)
+    else if ('error' in result) print(`Nothing is verified: ${result.error}.`)
     else printChecks(result)
     process.exitCode = result.ok ? 0 : 1
   })

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   createIdSource,
   formatMoney,
@@ -12,10 +13,12 @@ import { buildStats, type TrainOutcome, trainModel } from '@endcap/models'
 import { attributeRange, verify, waitUntilSettled } from '@endcap/pipeline'
 import { auctionReads, interactionReads, orderLineReads } from '@endcap/platform/clickhouse'
 import { loadConfig } from '@endcap/platform/config'
+import { unlessAborted } from '@endcap/platform/lifecycle'
 import { createLogger, type Logger } from '@endcap/platform/logging'
 import { ledgerSums } from '@endcap/platform/postgres'
 import type { DemoOptions } from '../commands/demo.js'
 import { UsageError } from '../commands/options.js'
+import { untilStopped } from '../host/interruption.js'
 import { type Host, startHost } from '../host/start-host.js'
 import { printJson, say } from '../output/print.js'
 import { startProgress } from '../output/progress.js'
@@ -34,8 +37,15 @@ const SETTLE_TIMEOUT_MS = 120_000
 const POLL_MS = 100
 const GENTLE_PAUSE_MS = 1_000
 
-/** Runs the demo. @returns the exit code */
-export async function runDemo(options: DemoOptions): Promise<number> {
+/**
+ * Runs the demo; once it is done and stays up, a signal is what ends it.
+ * @returns the exit code
+ * @throws InterruptedError when a signal comes before that
+ */
+export const runDemo = (options: DemoOptions): Promise<number> =>
+  untilStopped((interrupted) => playAndCount(options, interrupted))
+
+async function playAndCount(options: DemoOptions, interrupted: AbortSignal): Promise<number> {
   const startedAt = performance.now()
   const dataDir = freshDataDir(options.dataDir ?? process.env.ENDCAP_DATA_DIR)
   const config = loadConfig(
@@ -51,18 +61,16 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   )
   const logger = createLogger({ level: config.logLevel, service: 'demo' })
   say(`Starting Endcap in ${dataDir}`)
-  const host = await startHost({ config, logger })
+  const host = await startHost({ config, logger, interrupted })
   const api = createApiClient({ baseUrl: host.url, key: host.operatorKey!.key })
   const runId = createIdSource()('request').slice(-8)
   const shoppers = startShoppers({ baseUrl: host.url, key: host.operatorKey!.key, seed: options.seed, runId })
-  const interrupted = new Promise<'interrupted'>((heard) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => heard('interrupted'))
-  })
   try {
-    await untilReady(host)
-    const played = await Promise.race([play(host, api, shoppers, options, logger), interrupted])
-    if (played === 'interrupted') return 1
-    const document = await settleAndCount(host, api, played, startedAt)
+    const document = await unlessAborted(interrupted, async () => {
+      await untilReady(host)
+      const played = await play(host, api, shoppers, options, logger)
+      return settleAndCount(host, api, played, startedAt)
+    })
     if (options.json) printJson(document)
     else printDemo(document, host.url)
     if (!options.exit) await goOnGently(shoppers, options, interrupted)
@@ -270,17 +278,9 @@ async function depositsOf(api: ApiClient, merchantId: string): Promise<bigint> {
 }
 
 /** A search a second, until the person has seen enough. */
-async function goOnGently(
-  shoppers: Shoppers,
-  options: DemoOptions,
-  interrupted: Promise<unknown>,
-): Promise<void> {
-  let over = false
-  interrupted.then(() => {
-    over = true
-  })
-  for (let index = options.searches; !over; index++) {
+async function goOnGently(shoppers: Shoppers, options: DemoOptions, interrupted: AbortSignal): Promise<void> {
+  for (let index = options.searches; !interrupted.aborted; index++) {
     await shoppers.search({ from: index, to: index + 1, concurrency: 1 }, () => {})
-    await Promise.race([interrupted, new Promise((wake) => setTimeout(wake, GENTLE_PAUSE_MS))])
+    await delay(GENTLE_PAUSE_MS, undefined, { signal: interrupted }).catch(() => {})
   }
 }

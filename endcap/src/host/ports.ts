@@ -82,7 +82,7 @@ export async function openPorts({
       url = server.url
     }
     const postgres = await connectPostgres({ url, applicationName: 'endcap', logger })
-    closers.push(() => postgres.close())
+    closers.push(() => patiently(postgres.close()))
     if (migrate) await migratePostgres(postgres)
     return postgres
   }
@@ -173,7 +173,7 @@ export async function openPorts({
   }
 }
 
-/** Brokers that are away must not keep a process from ending. */
+/** Neither brokers that are away nor a statement that nobody waits for any more may keep a process from ending. */
 async function patiently(closing: Promise<void>): Promise<void> {
   closing.catch(() => {})
   await Promise.race([closing, delay(CLOSE_PATIENCE_MS, undefined, { ref: false })])

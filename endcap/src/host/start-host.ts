@@ -16,6 +16,7 @@ import {
   createProcess,
   type HostedProcess,
   type Service,
+  unlessAborted,
 } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { createMetrics, createMetricsServer } from '@endcap/platform/metrics'
@@ -44,6 +45,8 @@ export interface Host {
 export interface HostOptions {
   readonly config: Config
   readonly logger: Logger
+  /** Ends the start with its reason; a host that is up is left to who started it. */
+  readonly interrupted?: AbortSignal
 }
 
 /** Bursts within it are fine. */
@@ -53,14 +56,25 @@ const OPENAPI_DESCRIPTION =
 
 /**
  * Opens the ports that the configured roles need, composes their services behind one HTTP server, and starts all.
- * @throws StartupError, ConfigError or PostgresUnavailableError with one sentence when it can't; nothing stays open then
+ * @throws StartupError, ConfigError or PostgresUnavailableError with one sentence when it can't, or the reason of the abort; nothing stays open then
  */
-export async function startHost({ config, logger }: HostOptions): Promise<Host> {
+export async function startHost({
+  config,
+  logger,
+  interrupted = new AbortController().signal,
+}: HostOptions): Promise<Host> {
   const services = servicesOf(config.roles)
   const clock = systemClock
   const ids = createIdSource()
   const dataDir = await acquireDataDir(config.dataDir)
   let ports: Ports | undefined
+  let hosted: HostedProcess | undefined
+  async function stop(): Promise<boolean> {
+    const clean = (await hosted?.stop()) ?? true
+    await ports?.close()
+    await dataDir.release()
+    return clean
+  }
   try {
     const secrets = await secretsOf(config, dataDir.path)
     const needs = portsOf(services)
@@ -79,28 +93,14 @@ export async function startHost({ config, logger }: HostOptions): Promise<Host> 
     const publicUrl =
       config.settings.get('ENDCAP_PUBLIC_URL')?.text ?? `http://${urlHost(config.host)}:${port}`
     const built = compose(services, { config, ports, secrets, publicUrl, dataDir: dataDir.path, logger })
-    const hosted: HostedProcess = await built.host(port)
-    await hosted.start()
+    const process = await built.host(port)
+    hosted = process
+    await unlessAborted(interrupted, () => process.start())
     const url = built.address()
     await writeFile(join(dataDir.path, URL_FILE), `${url}\n`, { mode: 0o600 })
-    const openedPorts = ports
-    return {
-      url,
-      ports,
-      secrets,
-      hosted,
-      dataDir: dataDir.path,
-      operatorKey,
-      async stop() {
-        const clean = await hosted.stop()
-        await openedPorts.close()
-        await dataDir.release()
-        return clean
-      },
-    }
+    return { url, ports, secrets, hosted: process, dataDir: dataDir.path, operatorKey, stop }
   } catch (error) {
-    await ports?.close()
-    await dataDir.release()
+    await stop()
     throw error
   }
 }

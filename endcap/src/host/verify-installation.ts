@@ -8,27 +8,35 @@ import {
   verify,
   waitUntilSettled,
 } from '@endcap/pipeline'
-import { type Component, createProcess } from '@endcap/platform/lifecycle'
+import { type Component, createProcess, type HostedProcess } from '@endcap/platform/lifecycle'
 import { createMetrics } from '@endcap/platform/metrics'
 import { createOutboxRelay } from '@endcap/platform/postgres'
 import type { CommonOptions } from '../commands/options.js'
 import { type PortsContext, withPorts } from './with-ports.js'
 
-/** Until a large backlog of an embedded installation is through. */
-const CATCH_UP_TIMEOUT_MS = 600_000
+/** A large backlog of an embedded installation takes as long as it takes, but something of it moves within this time. */
+const STALLED_MS = 60_000
 /** What processes elsewhere need for the last events; with traffic going on, all is never settled. */
 const PATIENCE_MS = 15_000
+
+/** What was accepted can't be finished, so that a recount would say nothing; one sentence names what hinders it. */
+export class StalledError extends Error {
+  override readonly name = 'StalledError'
+}
 
 export interface VerifyReport {
   readonly onProgress: (done: number, total: number) => void
   /** Hears what is still on its way when the recount begins: it is then left out. */
   readonly onUnsettled: (sentence: string) => void
+  /** How long nothing may move while an embedded installation is being finished. Default 60 s. */
+  readonly stalledMs?: number
 }
 
 /**
  * Recounts an installation once all that was accepted has been billed and stored. Nobody else can be at work on an embedded one, so what
  * its process left unfinished, killed or not, is finished here first, by the same billing and ingest; on servers the running
  * pipeline is waited for.
+ * @throws StalledError when an embedded installation can't be finished
  */
 export const verifyInstallation = (options: CommonOptions, report: VerifyReport): Promise<Verification> =>
   withPorts(options, ['postgres', 'clickhouse', 'log'], async (context) => {
@@ -45,23 +53,34 @@ export const verifyInstallation = (options: CommonOptions, report: VerifyReport)
   })
 
 /** @returns whether all that was accepted has arrived */
-async function settle(context: PortsContext, { onUnsettled }: VerifyReport): Promise<boolean> {
+async function settle(
+  context: PortsContext,
+  { onUnsettled, stalledMs = STALLED_MS }: VerifyReport,
+): Promise<boolean> {
   const isEmbedded = context.config.kafkaBrokers === undefined
   const finishing = createProcess({
     components: isEmbedded ? finishers(context) : [],
     logger: context.logger,
   })
+  context.beforeClosing(() => finishing.stop())
   await finishing.start()
   try {
-    await waitUntilSettled(context.ports, isEmbedded ? CATCH_UP_TIMEOUT_MS : PATIENCE_MS)
+    await waitUntilSettled(context.ports, isEmbedded ? stalledMs : PATIENCE_MS, { sinceProgress: isEmbedded })
     return true
   } catch (error) {
     if (!(error instanceof NotSettledError)) throw error
+    if (isEmbedded) throw await stalled(error, finishing)
     onUnsettled(error.message)
     return false
   } finally {
     await finishing.stop()
   }
+}
+
+/** What is waited for, with what ails those who should finish it. */
+async function stalled({ message }: NotSettledError, finishing: HostedProcess): Promise<StalledError> {
+  const problems = Object.values(await finishing.readiness()).filter((problem) => problem !== null)
+  return new StalledError([message, ...problems].join('; ').replaceAll(/\s+/g, ' '))
 }
 
 function finishers({ ports, secrets, clock, logger }: PortsContext): Component[] {

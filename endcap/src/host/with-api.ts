@@ -28,15 +28,12 @@ export async function withApi<T>(options: ApiOptions, work: (api: ApiClient) => 
   if (running) return useClient(running.url, options.key ?? running.key, work)
   const config = loadConfig(['all'], process.env, { ENDCAP_DATA_DIR: dataDir, ENDCAP_PORT: '0' })
   // Loaded only here: a command that finds a running process needs none of it.
-  const { startHost } = await import('./start-host.js')
-  const host = await startHost({ config, logger: createLogger({ level: logLevel, service: 'endcap' }) })
-  try {
+  const { withHost } = await import('./with-host.js')
+  return withHost({ config, logger: createLogger({ level: logLevel, service: 'endcap' }) }, (host) => {
     const key = options.key ?? host.operatorKey?.key
     if (!key) throw new UsageError(`${dataDir} holds no operator key: give --key`)
-    return await useClient(host.url, key, work)
-  } finally {
-    await host.stop()
-  }
+    return useClient(host.url, key, work)
+  })
 }
 
 async function useClient<T>(baseUrl: string, key: string, work: (api: ApiClient) => Promise<T>): Promise<T> {

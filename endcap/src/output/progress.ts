@@ -17,16 +17,21 @@ export function startProgress(label: string): Progress {
     cliProgress.Presets.shades_classic,
   )
   let started = false
+  const end = () => {
+    if (started) bar.stop()
+    started = false
+    process.off('exit', end)
+  }
   return {
     update(done, total) {
+      // It hides the cursor, also from whoever ends the process.
+      if (!started) process.once('exit', end)
       if (!started) bar.start(total, done)
       started = true
       bar.setTotal(total)
       bar.update(done)
     },
-    end: () => {
-      if (started) bar.stop()
-    },
+    end,
   }
 }
 

@@ -79,16 +79,24 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs an `endcap` command to its end. */
-export function runEndcap(
+export interface RunningCommand {
+  /** What it has said on stderr so far. */
+  errors(): string
+  send(signal: NodeJS.Signals): void
+  readonly ended: Promise<Finished>
+}
+
+/** Runs an `endcap` command; returns at once. */
+export function launchCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input?: string,
-): Promise<Finished> {
+): RunningCommand {
   const child = spawn(process.execPath, [BIN, ...args], {
     env: { ...cleanEnvironment(), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+  running.add(child)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => {
@@ -98,8 +106,18 @@ export function runEndcap(
     stderr += chunk
   })
   child.stdin.end(input ?? '')
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })))
+  const ended = new Promise<Finished>((resolve) =>
+    child.once('close', (code) => {
+      running.delete(child)
+      resolve({ code, stdout, stderr })
+    }),
+  )
+  return { errors: () => stderr, send: (signal) => child.kill(signal), ended }
 }
+
+/** Runs an `endcap` command to its end. */
+export const runEndcap = (...args: Parameters<typeof launchCommand>): Promise<Finished> =>
+  launchCommand(...args).ended
 
 /** The developer's own settings must not reach the processes under test. */
 function cleanEnvironment(): NodeJS.ProcessEnv {

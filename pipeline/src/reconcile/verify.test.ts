@@ -161,6 +161,26 @@ describe('verify', () => {
     await expect(waitUntilSettled(deps(), 50)).rejects.toThrow(/billing: \d+ interactions to go/)
   })
 
+  it('has patience as long as something moves, if asked to, and not longer', async () => {
+    const bill = (next: number) =>
+      postgres.query(
+        `insert into consumer_offsets (consumer, topic, partition, next_offset, updated_at)
+         values ('billing', 'endcap.interactions.v1', 0, $1, now())
+         on conflict (consumer, topic, partition) do update set next_offset = $1`,
+        [next],
+      )
+    const waiting = waitUntilSettled(deps(), 2_000, { sinceProgress: true }).catch((error: unknown) => error)
+    for (let next = 1; next <= 5; next++) {
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      await bill(next)
+    }
+    const left = (await loop.log.ranges(TOPICS.interactions)).reduce((sum, { end }) => sum + Number(end), -5)
+    expect(await waiting).toEqual(
+      new NotSettledError(`after 2 s without progress still waiting for billing: ${left} interactions to go`),
+    )
+    await postgres.query(`delete from consumer_offsets where consumer = 'billing'`)
+  })
+
   it('finds that log, charges, ledger, counters, wallets, ClickHouse and rollups agree once all is settled', async () => {
     await loop.start()
     await waitUntilSettled(deps(), 30_000)

@@ -10,6 +10,11 @@ export interface SettleDeps {
   readonly log: EventLog
 }
 
+export interface SettleOptions {
+  /** The time allowed begins anew whenever something has moved. */
+  readonly sinceProgress?: boolean
+}
+
 /** Something was still on its way at the deadline. */
 export class NotSettledError extends Error {
   override readonly name = 'NotSettledError'
@@ -23,13 +28,22 @@ const POLL_MS = 50
  *
  * @throws NotSettledError naming what is still on its way after `timeoutMs`
  */
-export async function waitUntilSettled(deps: SettleDeps, timeoutMs: number): Promise<void> {
-  const deadline = performance.now() + timeoutMs
+export async function waitUntilSettled(
+  deps: SettleDeps,
+  timeoutMs: number,
+  { sinceProgress = false }: SettleOptions = {},
+): Promise<void> {
+  let deadline = performance.now() + timeoutMs
+  let before: string | undefined
   for (;;) {
     const waitingFor = await unsettled(deps)
     if (waitingFor === undefined) return
-    if (performance.now() > deadline)
-      throw new NotSettledError(`after ${timeoutMs} ms still waiting for ${waitingFor}`)
+    if (sinceProgress && waitingFor !== before) deadline = performance.now() + timeoutMs
+    if (performance.now() > deadline) {
+      const span = `${timeoutMs / 1000} s${sinceProgress ? ' without progress' : ''}`
+      throw new NotSettledError(`after ${span} still waiting for ${waitingFor}`)
+    }
+    before = waitingFor
     await delay(POLL_MS)
   }
 }

@@ -26,7 +26,7 @@ export interface ChdbEngine {
   run(lane: Lane, statement: EngineStatement): Promise<EngineResult>
   /** The result in pieces as the engine makes them. `ArrowStream` only: other formats would repeat their headers in each piece. */
   streamArrow(statement: EngineStatement): AsyncIterable<Uint8Array>
-  /** Waits for the work in hand, then lets go of the data directory when no other user of it is left. */
+  /** Lets go of the data directory when no other user of it is left. What is in hand then has a moment to end, and is cancelled after that. */
   close(): Promise<void>
 }
 
@@ -35,6 +35,9 @@ const SESSIONS: Readonly<Record<Lane, number>> = { read: 2, write: 1 }
 
 /** Statements carry inlined rows and long id lists: the default of 256 kB is for people's SQL. */
 const MAX_QUERY_BYTES = 1 << 30
+
+/** How long what is in hand may take when the engine is closed: the process could not end before it. */
+const CLOSE_PATIENCE_MS = 2_000
 
 interface Seat {
   readonly session: Session
@@ -137,10 +140,25 @@ async function createEngine(directory: string): Promise<SharedEngine> {
     run,
     streamArrow,
     async shut() {
-      await Promise.all([lanes.read.shut(), lanes.write.shut()])
+      // Again and again: others may have been waiting for their turn.
+      const cancelling = setInterval(() => cancelAll(directory), CLOSE_PATIENCE_MS)
+      try {
+        await Promise.all([lanes.read.shut(), lanes.write.shut()])
+      } finally {
+        clearInterval(cancelling)
+      }
       await chdb.drainPending()
     },
   }
+}
+
+/** Cancels every statement of the engine, in a session of its own: the others are busy. */
+function cancelAll(directory: string): void {
+  const session = new chdb.Session(directory)
+  session
+    .queryAsync('KILL QUERY WHERE query_id != queryID() ASYNC')
+    .catch(() => undefined)
+    .finally(() => session.close())
 }
 
 /** `SET` statements run before the statement itself, in the same session. */

@@ -5,4 +5,5 @@ export { createHttpComponent, type HttpComponent, type HttpComponentOptions } fr
 export { listenOrExplain } from './listen.js'
 export { type RunOptions, runUntilSignal } from './run-until-signal.js'
 export type { Service } from './service.js'
+export { InterruptedError, onFirstSignal, unlessAborted } from './signals.js'
 export { StartupError } from './startup-error.js'

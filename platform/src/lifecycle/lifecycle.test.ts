@@ -12,8 +12,11 @@ import {
   type Component,
   createProcess,
   DATA_DIR_LOCK,
+  InterruptedError,
+  onFirstSignal,
   runUntilSignal,
   StartupError,
+  unlessAborted,
 } from './index.js'
 
 const logger = silentLogger()
@@ -96,42 +99,87 @@ describe('createProcess', () => {
   })
 })
 
-describe('runUntilSignal', () => {
+describe('onFirstSignal', () => {
   const fakeHost = () => {
-    const exits: number[] = []
-    const host = Object.assign(new EventEmitter(), {
-      exit: (code: number) => {
-        exits.push(code)
-      },
+    const done: unknown[] = []
+    const emitter = Object.assign(new EventEmitter(), {
+      pid: 7,
+      kill: (pid: number, signal: string) => done.push(`kill ${pid} ${signal}`),
+      exit: (code: number) => done.push(`exit ${code}`),
     })
-    return { host: host as unknown as NodeJS.Process, emitter: host, exits }
+    emitter.on('exit', (code) => done.push(`hooks ${code}`))
+    return { host: emitter as unknown as NodeJS.Process, emitter, done }
   }
 
-  it.each(['SIGTERM', 'SIGINT'])('%s stops the process and gives 0', async (signal) => {
-    const happened: string[] = []
-    const { host, emitter } = fakeHost()
-    const hosted = createProcess({ components: [recorded('a', happened)], logger })
-    const code = runUntilSignal(hosted, { logger, host })
-    await hosted.start()
-    emitter.emit(signal, signal)
-    expect(await code).toBe(0)
-    expect(happened).toEqual(['start a', 'stop a'])
-    expect(emitter.listenerCount(signal)).toBe(0)
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+  ])(
+    '%s is heard once and stands for the exit code %i; a second signal ends the process at once',
+    (signal, code) => {
+      const { host, emitter, done } = fakeHost()
+      const heard: InterruptedError[] = []
+      const giveUp = onFirstSignal((interruption) => heard.push(interruption), host)
+      emitter.emit(signal, signal)
+      expect(heard.map(({ exitCode, message }) => [exitCode, message])).toEqual([
+        [code, `interrupted by ${signal}`],
+      ])
+      expect(done).toEqual([])
+      emitter.emit('SIGINT', 'SIGINT')
+      expect(done).toEqual(['hooks 130', 'kill 7 SIGINT', 'exit 130'])
+      giveUp()
+      for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) expect(emitter.listenerCount(name)).toBe(0)
+    },
+  )
+})
+
+describe('unlessAborted', () => {
+  it('gives what the work comes to, or the reason of the abort whatever becomes of the work', async () => {
+    const aborting = new AbortController()
+    expect(await unlessAborted(aborting.signal, async () => 7)).toBe(7)
+    await expect(unlessAborted(aborting.signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
+      'broken',
+    )
+    let fail = (_error: Error) => {}
+    const cut = unlessAborted(aborting.signal, () => new Promise<void>((_, reject) => (fail = reject)))
+    aborting.abort(new InterruptedError('SIGINT'))
+    fail(new Error('its server is gone'))
+    await expect(cut).rejects.toThrow('interrupted by SIGINT')
+    let begun = false
+    const late = unlessAborted(aborting.signal, async () => {
+      begun = true
+    })
+    await expect(late).rejects.toThrow('interrupted by SIGINT')
+    expect(begun).toBe(false)
+  })
+})
+
+describe('runUntilSignal', () => {
+  it('a signal stops the process and gives 0, also one that came before the start was through', async () => {
+    for (const early of [true, false]) {
+      const happened: string[] = []
+      const hosted = createProcess({ components: [recorded('a', happened)], logger })
+      const interruption = new AbortController()
+      const interrupt = () => interruption.abort(new InterruptedError('SIGTERM'))
+      await hosted.start()
+      if (early) interrupt()
+      const code = runUntilSignal(hosted, { logger, interrupted: interruption.signal })
+      interrupt()
+      expect(await code).toBe(0)
+      expect(happened).toEqual(['start a', 'stop a'])
+    }
   })
 
-  it('a second signal ends a stop that hangs, at once', async () => {
-    const { host, emitter, exits } = fakeHost()
+  it('a component that does not stop gives 1', async () => {
     const hosted = createProcess({
       components: [recorded('a', [], { stop: () => new Promise(() => {}) })],
       logger,
       stopTimeoutMs: 50,
     })
-    const code = runUntilSignal(hosted, { logger, host })
     await hosted.start()
-    emitter.emit('SIGINT', 'SIGINT')
-    emitter.emit('SIGINT', 'SIGINT')
-    expect(exits).toEqual([1])
-    expect(await code).toBe(1)
+    const interrupted = AbortSignal.abort(new InterruptedError('SIGINT'))
+    expect(await runUntilSignal(hosted, { logger, interrupted })).toBe(1)
   })
 
   it('a component that fails for good stops the process with 1', async () => {
@@ -142,9 +190,8 @@ describe('runUntilSignal', () => {
         report = given
       },
     })
-    const { host } = fakeHost()
     const hosted = createProcess({ components: [failing], logger })
-    const code = runUntilSignal(hosted, { logger, host })
+    const code = runUntilSignal(hosted, { logger, interrupted: new AbortController().signal })
     await hosted.start()
     report(new Error('the consumer crashed'))
     expect(await code).toBe(1)

@@ -1,40 +1,26 @@
 import type { Logger } from 'pino'
 import type { HostedProcess } from './create-process.js'
-
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+import { type InterruptedError, unlessAborted } from './signals.js'
 
 export interface RunOptions {
   readonly logger: Logger
-  /** Where signals come from and exits go to; the Node process by default. */
-  readonly host?: Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
+  /** Aborted with an InterruptedError by the signal that ends the process; it may have come already. */
+  readonly interrupted: AbortSignal
 }
 
 /**
  * Waits for a signal, or for a component that can never work again, then stops the process in good order.
- * Call it before `start`, so that a signal during the start is heard. A second signal ends the process at once, with 1.
  * @returns the exit code: 0 after a signal and a clean stop, else 1
  */
 export async function runUntilSignal(
-  hosted: HostedProcess,
-  { logger, host = process }: RunOptions,
+  hosted: Pick<HostedProcess, 'failed' | 'stop'>,
+  { logger, interrupted }: RunOptions,
 ): Promise<number> {
-  let heard: (signal: string) => void = () => {}
-  const signalled = new Promise<{ signal: string }>((resolve) => {
-    heard = (signal) => resolve({ signal })
-  })
-  let signals = 0
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (++signals > 1) host.exit(1)
-    heard(signal)
-  }
-  for (const signal of SIGNALS) host.on(signal, onSignal)
-  try {
-    const cause = await Promise.race([signalled, hosted.failed.then((error) => ({ error }))])
-    if ('signal' in cause) logger.info({ signal: cause.signal }, 'stopping')
-    else logger.fatal({ err: cause.error }, 'stopping: a part of this process has failed')
-    const clean = await hosted.stop()
-    return clean && 'signal' in cause ? 0 : 1
-  } finally {
-    for (const signal of SIGNALS) host.off(signal, onSignal)
-  }
+  const failure = await unlessAborted(interrupted, async () => ({ error: await hosted.failed })).catch(
+    () => undefined,
+  )
+  if (failure) logger.fatal({ err: failure.error }, 'stopping: a part of this process has failed')
+  else logger.info({ signal: (interrupted.reason as InterruptedError).signal }, 'stopping')
+  const clean = await hosted.stop()
+  return clean && !failure ? 0 : 1
 }

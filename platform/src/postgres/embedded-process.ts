@@ -109,17 +109,36 @@ async function lookUpAccount(): Promise<ServerUser | undefined> {
   }
 }
 
+export interface RunOptions {
+  readonly directories: readonly string[]
+  readonly output: 'pipe' | number
+}
+
 /**
  * Starts one of the programs in a session of its own, so that Ctrl-C in the terminal reaches Node only, which then stops it in order.
- *
- * Under root the program runs as "postgres". Where that account may not walk to one of `directories` (a clone below /root, or in a
- * directory of mktemp), it is given the one capability to search and read past that, instead of changing modes of directories
- * that are not ours.
+ * Should Node end without that, the program must not stay: SIGINT is the server's fast shutdown, and makes initdb clean up.
  */
 export async function runAsServer(
   program: string,
   args: readonly string[],
-  options: { readonly directories: readonly string[]; readonly output: 'pipe' | number },
+  options: RunOptions,
+): Promise<ChildProcess> {
+  const child = await spawnAsServer(program, args, options)
+  const end = () => child.kill('SIGINT')
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
+  return child
+}
+
+/**
+ * Under root the program runs as "postgres". Where that account may not walk to one of `directories` (a clone below /root, or in a
+ * directory of mktemp), it is given the one capability to search and read past that, instead of changing modes of directories
+ * that are not ours.
+ */
+async function spawnAsServer(
+  program: string,
+  args: readonly string[],
+  options: RunOptions,
 ): Promise<ChildProcess> {
   const spawnOptions = {
     detached: true,

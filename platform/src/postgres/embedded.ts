@@ -101,16 +101,6 @@ async function start(
   let running = await launchPatiently(binaries, paths, await choosePort(port, remembered?.port))
   await writeSettings(paths.settings, { port: running.port, password })
 
-  // Should the process end without stop(), the server must not stay: SIGINT is its fast shutdown.
-  const onExit = () => {
-    try {
-      process.kill(running.pid, 'SIGINT')
-    } catch {
-      // It is gone already, which is what is wanted.
-    }
-  }
-  process.once('exit', onExit)
-
   let reviving: Promise<void> | undefined
   async function revive(): Promise<void> {
     if (await isRunning(running.pid)) return
@@ -139,7 +129,6 @@ async function start(
         clearInterval(watch)
         await reviving
         await stopServer(running.pid, paths.data)
-        process.off('exit', onExit)
         await lock.release()
       })()
       return stopped
