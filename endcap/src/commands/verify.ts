@@ -1,3 +1,4 @@
+import { BusyError } from '@endcap/pipeline'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { StalledError, verifyInstallation } from '../host/verify-installation.js'
@@ -19,7 +20,8 @@ export function verifyCommand(program: Command): void {
       onUnsettled: (sentence) => say(`${sentence}: what is on its way is left out`),
     })
       .catch((error: unknown) => {
-        if (error instanceof StalledError) return { ok: false, checks: [], error: error.message }
+        if (error instanceof StalledError || error instanceof BusyError)
+          return { ok: false, checks: [], error: error.message }
         throw error
       })
       .finally(progress.end)

@@ -1,5 +1,6 @@
 import { createIdSource } from '@endcap/contracts'
 import {
+  besideNobody,
   createBilling,
   createIngest,
   isSettled,
@@ -19,6 +20,9 @@ const STALLED_MS = 60_000
 /** What processes elsewhere need for the last events; with traffic going on, all is never settled. */
 const PATIENCE_MS = 15_000
 
+/** A repair of a few hours, or the hourly comparison, ends within this time. */
+const OTHERS_MS = 120_000
+
 /** What was accepted can't be finished, so that a recount would say nothing; one sentence names what hinders it. */
 export class StalledError extends Error {
   override readonly name = 'StalledError'
@@ -36,16 +40,18 @@ export interface VerifyReport {
  * Recounts an installation once all that was accepted has been billed and stored. Nobody else can be at work on an embedded one, so what
  * its process left unfinished, killed or not, is finished here first, by the same billing and ingest; on servers the running
  * pipeline is waited for.
- * @throws StalledError when an embedded installation can't be finished
+ * @throws StalledError when an embedded installation can't be finished; BusyError when a repair does not end
  */
 export const verifyInstallation = (options: CommonOptions, report: VerifyReport): Promise<Verification> =>
   withPorts(options, ['postgres', 'clickhouse', 'log'], async (context) => {
     const settled = await settle(context, report)
     const { ports, secrets, clock } = context
     const recount = (everything: boolean) =>
-      verify(
-        { ...ports, tokenKeys: secrets.tokenKeys, clock },
-        { settled: everything, onProgress: report.onProgress },
+      besideNobody(ports.postgres, OTHERS_MS, () =>
+        verify(
+          { ...ports, tokenKeys: secrets.tokenKeys, clock },
+          { settled: everything, onProgress: report.onProgress },
+        ),
       )
     const result = await recount(settled)
     // Traffic that began again meanwhile is on its way, not lost: then only what has arrived is compared.

@@ -2,6 +2,7 @@ import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { gaugeOf, type Registry } from '@endcap/platform/metrics'
 import { createCronJob } from '../schedule/cron-job.js'
+import { RECONCILIATION } from './beside-nobody.js'
 import { type VerifyDeps, verify } from './verify.js'
 
 export interface ReconciliationDeps extends VerifyDeps {
@@ -12,9 +13,6 @@ export interface ReconciliationDeps extends VerifyDeps {
   /** How far back the stores are compared. Default 24. */
   readonly lastHours?: number
 }
-
-/** The leadership under which stores are compared or rebuilt: never both at once. */
-export const RECONCILIATION = 'reconciliation'
 
 /**
  * Compares log, ClickHouse, charges, ledger and report by the clock, while traffic flows, in one process at a time. What differs is an

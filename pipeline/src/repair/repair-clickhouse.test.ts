@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { attributeRange } from '../attribution/attribute-range.js'
 import { auctionOf, orderOf } from '../ingest/testing/events.js'
+import { BusyError, besideNobody, RECONCILIATION } from '../reconcile/beside-nobody.js'
 import { verify, waitUntilSettled } from '../reconcile/index.js'
-import { RECONCILIATION } from '../reconcile/reconciliation.js'
 import { type Loop, startLoop } from '../testing/loop.js'
 import {
   interactionOf,
@@ -306,6 +306,21 @@ describe('repairClickHouse', () => {
     expect(repaired.leftAlone).toEqual(['auctions'])
     expect(repaired.rows.auctions_v1).toBeUndefined()
     expect(await content()).toEqual(before)
+  })
+
+  it('is waited for by a comparison, which then keeps the next one off, and told of when it does not end', async () => {
+    const order: string[] = []
+    let compared: Promise<void> | undefined
+    await postgres.withLeadership(RECONCILIATION, async () => {
+      compared = besideNobody(postgres, 30_000, async () => {
+        order.push('compared')
+        await expect(repair()).rejects.toThrow(RepairError)
+      })
+      await expect(besideNobody(postgres, 0, async () => order.push('never'))).rejects.toThrow(BusyError)
+      order.push('repaired')
+    })
+    await compared
+    expect(order).toEqual(['repaired', 'compared'])
   })
 
   it('refuses beside a comparison or another repair, and what is too old or empty, and changes nothing', async () => {
