@@ -104,6 +104,21 @@ it('says where a damaged log does not agree with itself', async () => {
   expect(body.replay!.differences[0]).toBe('position 1: logged ad_a, replayed ad_b')
 })
 
+it('reads again an auction in which a frequency cap held', async () => {
+  const [first, second, third] = bidders
+  const capped = { ...third!, merchantId: 'm1', reason: 'merchant_frequency_cap' }
+  const event = loggedAuctionEvent(AT, [first!, { ...second!, priceMicros: 100_000 }, capped])
+  await store(stored.clickhouse, [event])
+  const { status, body } = await get(event.data.auctionId)
+  expect(status).toBe(200)
+  expect(body.replay).toEqual({ agrees: true, differences: [] })
+  expect(body.outcomes.map(({ reason, pricedBy }) => [reason, pricedBy?.vcgPrice])).toEqual([
+    ['second_price', '0.350000'],
+    ['reserve_price', '0.100000'],
+    ['merchant_frequency_cap', undefined],
+  ])
+})
+
 it('200: an auction of before rules were logged is shown, but cannot be decided again', async () => {
   const event = auction(AT, [{ merchantId: 'm1', listingId: 'L1' }])
   await store(stored.clickhouse, [event])

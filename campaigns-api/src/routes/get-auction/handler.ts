@@ -94,8 +94,8 @@ function decidedAgain(record: AuctionRecord) {
 }
 
 function outcomesOf(logged: LoggedAuction, { result }: Replay): LoggedAuctionAnswer['outcomes'] {
-  const { auctionId, bidders, rules } = logged
-  const vcg = vcgPrices(auctionId, bidders, reachedPositions(logged).map(positionEffect), rules)
+  const { auctionId, rules } = logged
+  const vcg = vcgPrices(auctionId, result, reachedPositions(logged).map(positionEffect), rules)
   const fromLog = ({ campaignId, position, sampleProbability }: LoggedBidder) => ({
     campaignId,
     position,
