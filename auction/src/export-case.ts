@@ -1,4 +1,4 @@
-import { formatPrice, type Micros, maxMicros } from '@endcap/contracts'
+import { formatPrice, maxMicros } from '@endcap/contracts'
 import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
 import type { RulesInForce } from './rulebook.js'
 
@@ -13,11 +13,10 @@ export interface LoggedRequest {
   readonly organic: readonly { readonly listingId: string; readonly score: number; readonly rank: number }[]
 }
 
-const LEAST_BID: Micros = 1n
-
 /**
  * A logged auction as a case file (see auction-cases/README.md): `endcap auction` runs it to the same slots and prices. Bids stand in it
- * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more.
+ * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more. A campaign bids what
+ * its best ad entered with: with another bid in the file, its ads bid that.
  */
 export function exportCase(logged: LoggedAuction, request: LoggedRequest): Record<string, unknown> {
   const { auctionId, rules, bidders } = logged
@@ -70,18 +69,19 @@ function caseReserve({ reserveRule, reserveMicros, reserveCpmMicros }: RulesInFo
 
 function caseCampaign(id: string, ads: readonly LoggedBidder[], currency: string) {
   const [{ merchantId, pricing }] = ads as [LoggedBidder]
+  const best = ads.map(({ bidMicros }) => bidMicros).reduce(maxMicros)
   return {
     id,
     merchantId,
     pricing,
     currency,
-    // What counts is each ad's own bid; a campaign's must be more than nothing.
-    bid: formatPrice(ads.map(({ bidMicros }) => bidMicros).reduce(maxMicros, LEAST_BID)),
+    bid: formatPrice(best),
     listings: ads.map(({ listingId }) => listingId),
     ads: ads.map(({ adId, listingId, bidMicros }) => ({
       id: adId,
       listingId,
-      bid: formatPrice(bidMicros),
+      // Only a target ROAS makes ads of a campaign bid differently: this one bids no more, whatever the campaign may bid.
+      ...(bidMicros < best && { bid: formatPrice(bidMicros) }),
     })),
   }
 }

@@ -10,6 +10,7 @@ import {
   formatPrice,
   type ListingState,
   type Micros,
+  minMicros,
   type Pricing,
   parseMoney,
   RULES_ID,
@@ -152,22 +153,22 @@ export function runAuctionCase(json: unknown): CaseResult {
     outcomes: explained.candidates.map(({ price, bidding, ...rest }) => ({
       ...rest,
       ...(price !== null && { price }),
-      bidding: givenBid(campaigns.get(rest.campaignId)!, rest.listingId) === undefined ? bidding : null,
+      // How an ad's own bid came to be is not in the case.
+      bidding: bidding?.final === rest.bid ? bidding : null,
     })),
   }
   return { ...result, differences: differencesOf(found.expect, result) }
 }
 
-/** Bids come to what serving makes of them, but where the case says as what an ad's entered. */
+/** Bids come to what serving makes of them; to no more than an ad's own, where the case has one. */
 function setBids(candidates: readonly Candidate[], campaigns: ReadonlyMap<string, CaseCampaign>): void {
   for (const candidate of candidates) {
-    const given = givenBid(campaigns.get(candidate.campaign.id)!, candidate.listingId)
-    candidate.bidMicros = given === undefined ? effectiveBid(bidInputsOf(candidate)) : parseMoney(given)
+    const bid = effectiveBid(bidInputsOf(candidate))
+    const { ads } = campaigns.get(candidate.campaign.id)!
+    const own = moneyOf(ads.find(({ listingId }) => listingId === candidate.listingId)?.bid)
+    candidate.bidMicros = own === undefined ? bid : minMicros(own, bid)
   }
 }
-
-const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined =>
-  ads.find((ad) => ad.listingId === listingId)?.bid
 
 /** What caps leave for the customer; nobody is remembered without consent. */
 function capsLeftOf({ campaigns, rules, request: { customer } }: AuctionCase): CapsLeft {
