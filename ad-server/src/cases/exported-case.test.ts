@@ -1,4 +1,4 @@
-import { effectiveBid, exportCase, type LoggedBidder } from '@endcap/auction'
+import { effectiveBid, exportCase, type LoggedBidder, withCaps } from '@endcap/auction'
 import { formatPrice, maxMicros } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -36,7 +36,7 @@ const exported = (bidders: LoggedBidder[], reserveRule = 'search') =>
       },
       totalSlots: 6,
       forSale: [1, 3],
-      bidders,
+      bidders: withCaps(bidders),
     },
     {
       occurredAt: '2026-01-05T12:00:00.000Z',
@@ -107,6 +107,30 @@ describe('a case exported from the log', () => {
     expect(rules).not.toHaveProperty('reserve')
     expect(rules).not.toHaveProperty('reserveCpm')
     expect(exported([alone], '').rules).toMatchObject({ reserve: '0.100000', reserveCpm: '0.000000' })
+  })
+
+  it('keeps out whom frequency caps kept out: of a campaign, of a merchant, of both, and from the beginning', () => {
+    const json = exported([
+      bidder(1, { merchantId: 'm1', campaignId: 'c1', position: 1, priceMicros: 300_000n }),
+      bidder(2, { merchantId: 'm1', campaignId: 'c1', reason: 'frequency_cap' }),
+      bidder(3, { merchantId: 'm1', campaignId: 'c2', reason: 'merchant_frequency_cap' }),
+      // Nothing was left of these from the beginning: of a merchant's campaign, and of a whole merchant.
+      bidder(4, { merchantId: 'm1', campaignId: 'c3', reason: 'frequency_cap' }),
+      bidder(5, { reason: 'merchant_frequency_cap' }),
+      bidder(6, { merchantId: 'm2', position: 3, priceMicros: 100_000n }),
+      bidder(7, { merchantId: 'm2', bidMicros: 150_000n, reason: 'outranked' }),
+    ])
+    const { outcomes, differences } = runAuctionCase(json)
+    expect(differences).toEqual([])
+    expect(Object.fromEntries(outcomes.map(({ listingId, reason }) => [listingId, reason]))).toEqual({
+      S1: 'second_price',
+      S2: 'frequency_cap',
+      S3: 'merchant_frequency_cap',
+      S4: 'frequency_cap',
+      S5: 'merchant_frequency_cap',
+      S6: 'reserve_price',
+      S7: 'outranked',
+    })
   })
 
   it('bids what its campaign is made to bid, or more steps are made to leave of that', () => {
