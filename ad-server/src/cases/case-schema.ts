@@ -154,6 +154,13 @@ export const auctionCase = z.strictObject({
   rules: rules.prefault({}),
   campaigns: z.array(caseCampaign).max(10_000),
   listings: z.array(caseListing).max(100_000).default([]),
+  /** Of those that campaigns name, by id: whom the change feed has not brought yet. */
+  unknown: z
+    .strictObject({
+      merchants: z.array(callerId).max(10_000).default([]),
+      listings: z.array(callerId).max(100_000).default([]),
+    })
+    .prefault({}),
   predictions: z.record(z.string(), prediction).default({}),
   /** `listings`: only these may win, as in POST /v1/auctions. */
   request: rankBody.extend({ listings: auctionInput.shape.listings }),

@@ -261,7 +261,7 @@ function remainingOf({ remaining, budget }: CaseCampaign): Remaining {
 const moneyOf = (text: string | null | undefined): Micros | undefined =>
   text === undefined || text === null ? undefined : parseMoney(text)
 
-function assertConsistent({ campaigns, listings, rules, request }: AuctionCase): void {
+function assertConsistent({ campaigns, listings, unknown, rules, request }: AuctionCase): void {
   const errors: FieldError[] = []
   if (rules.positionEffects && rules.positionEffects.length !== request.slots.sponsored.length) {
     errors.push({ path: '/rules/positionEffects', message: 'must be one for each slot for sale' })
@@ -304,11 +304,20 @@ function assertConsistent({ campaigns, listings, rules, request }: AuctionCase):
       }
     })
   })
+  unknown.merchants.forEach((id, i) => {
+    if (merchants.has(id)) return
+    errors.push({ path: `/unknown/merchants/${i}`, message: 'is the merchant of no campaign' })
+  })
+  unknown.listings.forEach((id, i) => {
+    const path = `/unknown/listings/${i}`
+    if (seen.has(id)) errors.push({ path, message: 'is described in listings' })
+    else if (!owners.has(id)) errors.push({ path, message: 'is a listing of no campaign' })
+  })
   if (errors.length > 0) throw new AuctionCaseError(errors)
 }
 
 /** The case as the index would hold it had it come through the change feed. */
-function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
+function indexOf({ campaigns, listings, unknown, rules }: AuctionCase): AdIndex {
   const index = new AdIndex()
   let last = 0n
   const sequence = (): string => (++last).toString()
@@ -319,13 +328,16 @@ function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
   for (const campaign of campaigns) {
     const { merchantId, timeZone, currency } = campaign
     const state = { id: merchantId, name: merchantId, currency, timeZone, version: 1 }
-    index.apply({ kind: 'merchant', id: merchantId, sequence: sequence(), state })
+    if (!unknown.merchants.includes(merchantId)) {
+      index.apply({ kind: 'merchant', id: merchantId, sequence: sequence(), state })
+    }
     for (const id of campaign.listings) {
       const known = states.get(id)
       if (!known) states.set(id, listingStateOf({ id }, merchantId, currency))
       else if (known.merchantId === '') states.set(id, { ...known, merchantId })
     }
   }
+  for (const id of unknown.listings) states.delete(id)
   for (const [id, state] of states) index.apply({ kind: 'listing', id, sequence: sequence(), state })
   for (const campaign of campaigns) {
     index.apply({
