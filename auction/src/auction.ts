@@ -64,6 +64,10 @@ export type LossReason =
   | 'outranked'
   | SlotLimit['reason']
 
+/** Whether a customer's frequency cap kept a loser out. */
+export const isCap = (reason: string): reason is SlotLimit['reason'] =>
+  reason === 'frequency_cap' || reason === 'merchant_frequency_cap'
+
 /**
  * What a loser had to do with the result. `decisive`: some winner's `next`, or the one that would have a slot were some winner not there;
  * without it a price or a VCG price could be another. `passed_over`: kept out, though its score was better than that of the last winner
@@ -173,8 +177,8 @@ export function runAuction<B extends Bidder>(
   const slotsByLimit = new Map<SlotLimit, number>()
   const isAtLimit = (bidder: B): boolean =>
     (slotsByMerchant.get(bidder.merchantId) ?? 0) >= rules.maxPerMerchant
-  const isUsedUp = (limit: SlotLimit): boolean => (slotsByLimit.get(limit) ?? 0) >= limit.most
-  const usedUp = ({ limits }: B): LossReason | undefined => limits?.find(isUsedUp)?.reason
+  const usedUp = ({ limits }: B): LossReason | undefined =>
+    limits?.find((limit) => (slotsByLimit.get(limit) ?? 0) >= limit.most)?.reason
   const keptOut = (bidder: B): LossReason | undefined =>
     usedUp(bidder) ??
     (isAtLimit(bidder)
@@ -190,7 +194,7 @@ export function runAuction<B extends Bidder>(
   /**
    * Takes a loser as the one that would have a slot for every winner that it is the first such loser for. It is the only one: being of
    * the winner's merchant (a listing has one) or behind all winners, it keeps nobody out and lets nobody in. So a VCG price, which asks
-   * how slots would go without the winner, depends on no other loser.
+   * how slots would go without the winner and with no frequency caps, depends on no other loser.
    */
   function replaceBy(loser: Ranked<B>): void {
     const { merchantId, listingId } = loser.bidder
@@ -200,7 +204,6 @@ export function runAuction<B extends Bidder>(
       const winner = irreplaceable[i]!
       if (atLimit && winner.merchantId !== merchantId) continue
       if (shownBy && shownBy !== winner) continue
-      if (loser.bidder.limits?.some((limit) => isUsedUp(limit) && !winner.limits?.includes(limit))) continue
       irreplaceable.splice(i, 1)
       decisive.add(loser)
     }
@@ -210,9 +213,10 @@ export function runAuction<B extends Bidder>(
     const ranked = ranking[i]!
     const { bidder } = ranked
     // Told of whomever it keeps out, also when all slots are sold: the log knows these limits by their losers only.
-    reasons[i] = winners.length >= slots ? (usedUp(bidder) ?? 'outranked') : keptOut(bidder)
-    if (reasons[i]) {
-      if (irreplaceable.length > 0) replaceBy(ranked)
+    const reason = winners.length >= slots ? (usedUp(bidder) ?? 'outranked') : keptOut(bidder)
+    reasons[i] = reason
+    if (reason) {
+      if (irreplaceable.length > 0 && !isCap(reason)) replaceBy(ranked)
       continue
     }
     let next: Ranked<B> | undefined

@@ -1,4 +1,4 @@
-import { formatPrice, type Micros, maxMicros } from '@endcap/contracts'
+import { formatPrice, maxMicros } from '@endcap/contracts'
 import type { LoggedAuction, LoggedBidder } from './logged-auction.js'
 import type { RulesInForce } from './rulebook.js'
 
@@ -13,11 +13,10 @@ export interface LoggedRequest {
   readonly organic: readonly { readonly listingId: string; readonly score: number; readonly rank: number }[]
 }
 
-const LEAST_BID: Micros = 1n
-
 /**
  * A logged auction as a case file (see auction-cases/README.md): `endcap auction` runs it to the same slots and prices. Bids stand in it
- * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more.
+ * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more. A campaign bids what
+ * its best ad entered with: with another bid in the file, its ads bid that.
  */
 export function exportCase(logged: LoggedAuction, request: LoggedRequest): Record<string, unknown> {
   const { auctionId, rules, bidders } = logged
@@ -25,6 +24,7 @@ export function exportCase(logged: LoggedAuction, request: LoggedRequest): Recor
   for (const bidder of bidders) {
     campaigns.set(bidder.campaignId, [...(campaigns.get(bidder.campaignId) ?? []), bidder])
   }
+  const caps = caseCaps(logged)
   return {
     description: `auction ${auctionId} as it was logged`,
     auctionId,
@@ -33,8 +33,12 @@ export function exportCase(logged: LoggedAuction, request: LoggedRequest): Recor
       ...caseReserve(rules),
       squashing: rules.squashing,
       maxPerMerchant: rules.maxPerMerchant,
+      ...caps.rules,
     },
-    campaigns: [...campaigns].map(([id, ads]) => caseCampaign(id, ads, logged.currency)),
+    campaigns: [...campaigns].map(([id, ads]) => ({
+      ...caseCampaign(id, ads, logged.currency),
+      ...caps.ofCampaign(id),
+    })),
     predictions: Object.fromEntries(
       bidders.map(({ listingId, pctr, pcvr, relevance }) => [listingId, { pctr, pcvr, relevance }]),
     ),
@@ -43,6 +47,7 @@ export function exportCase(logged: LoggedAuction, request: LoggedRequest): Recor
       ...(request.query !== '' && { query: request.query }),
       categories: request.categories,
       device: request.device,
+      ...caps.request,
       organic: organicOf(logged, request),
       slots: { total: logged.totalSlots, sponsored: logged.forSale },
     },
@@ -68,20 +73,54 @@ function caseReserve({ reserveRule, reserveMicros, reserveCpmMicros }: RulesInFo
   return reserveRule === '' ? reserve : { reserves: [{ name: reserveRule, ...reserve }] }
 }
 
+/**
+ * A customer who has seen so much that frequency caps keep out whom they kept out: those of campaigns by the week, the one of merchants,
+ * which is the same for all, by the hour.
+ */
+function caseCaps({ bidders, forSale }: LoggedAuction) {
+  const mostOfCampaign = new Map<string, number>()
+  const seenByHour = new Map<string, number>()
+  const merchants = new Set<string>()
+  for (const { campaignId, merchantId, limits = [] } of bidders) {
+    for (const { reason, most } of limits) {
+      if (reason === 'frequency_cap') mostOfCampaign.set(campaignId, most)
+      else if (!merchants.has(merchantId)) {
+        // One of its campaigns stands for all. A merchant that nothing was seen of could fill the page.
+        seenByHour.set(campaignId, forSale.length - most)
+        merchants.add(merchantId)
+      }
+    }
+  }
+  if (mostOfCampaign.size + merchants.size === 0) return { rules: {}, request: {}, ofCampaign: () => ({}) }
+  return {
+    rules: merchants.size > 0 ? { merchantFrequencyCap: { hour: forSale.length } } : {},
+    request: { customer: { id: 'customer', consent: true } },
+    ofCampaign(id: string) {
+      const most = mostOfCampaign.get(id)
+      const hour = seenByHour.get(id) ?? 0
+      if (most === undefined) return hour > 0 ? { seen: { hour } } : {}
+      // No cap is less than one.
+      const week = Math.max(1, hour)
+      return { frequencyCap: { week: most + week }, seen: { hour, week } }
+    },
+  }
+}
+
 function caseCampaign(id: string, ads: readonly LoggedBidder[], currency: string) {
   const [{ merchantId, pricing }] = ads as [LoggedBidder]
+  const best = ads.map(({ bidMicros }) => bidMicros).reduce(maxMicros)
   return {
     id,
     merchantId,
     pricing,
     currency,
-    // What counts is each ad's own bid; a campaign's must be more than nothing.
-    bid: formatPrice(ads.map(({ bidMicros }) => bidMicros).reduce(maxMicros, LEAST_BID)),
+    bid: formatPrice(best),
     listings: ads.map(({ listingId }) => listingId),
     ads: ads.map(({ adId, listingId, bidMicros }) => ({
       id: adId,
       listingId,
-      bid: formatPrice(bidMicros),
+      // Only a target ROAS makes ads of a campaign bid differently: this one bids no more, whatever the campaign may bid.
+      ...(bidMicros < best && { bid: formatPrice(bidMicros) }),
     })),
   }
 }

@@ -1,5 +1,5 @@
 import type { Micros } from '@endcap/contracts'
-import type { Bidder, SlotLimit } from './auction.js'
+import { type Bidder, isCap, type SlotLimit } from './auction.js'
 import type { RulesInForce } from './rulebook.js'
 
 /** A bidder as the log remembers it, with what became of it. */
@@ -55,9 +55,6 @@ export function withCaps(bidders: readonly LoggedBidder[]): readonly LoggedBidde
     ),
   }))
 }
-
-const isCap = (reason: string): reason is SlotLimit['reason'] =>
-  reason === 'frequency_cap' || reason === 'merchant_frequency_cap'
 
 /** Whether it was shown, or won a slot that the page was too short for. */
 const hasWon = ({ position, reason }: LoggedBidder): boolean => position > 0 || reason === 'page_ended'

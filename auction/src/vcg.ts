@@ -1,34 +1,75 @@
-import type { Micros } from '@endcap/contracts'
-import { type AuctionRules, type Bidder, type Ranked, reserveOf, runAuction, type Winner } from './auction.js'
+import type { Micros, Pricing } from '@endcap/contracts'
+import {
+  type AuctionRules,
+  type Bidder,
+  isCap,
+  type Ranked,
+  reserveOf,
+  runAuction,
+  type Winner,
+} from './auction.js'
+
+/** Who won and who lost, and why. */
+export interface Outcome<B extends Bidder> {
+  readonly winners: readonly { readonly ranked: Ranked<B> }[]
+  readonly losers: readonly { readonly ranked: Ranked<B>; readonly reason: string }[]
+}
 
 /**
  * What each winner would pay under Vickrey, Clarke and Groves, to compare with what it pays: the value that other merchants lose by its
  * being there. With one ad a merchant and the slots filled this is p_i = (1 / β_i w_i) Σ_{j>i} b_j w_j (β_{j-1} − β_j), with w quality to
  * the power s and β the position effects [Edelman, Ostrovsky & Schwarz 2007; Varian 2007]. Computed from its definition, by filling the
- * slots once more without the winner, so that limits per merchant hold in both and a merchant's own ads never raise its price. At least
- * the reserve, at most the bid. In floats, rounded to the nearest micro: nobody pays it.
+ * slots once more without the winner, so that limits per merchant hold in both and a merchant's own ads never raise its price. Whom a
+ * frequency cap kept out stays out, and caps keep nobody else out: how much they leave is not logged, and the log must come to the same
+ * price. Of losers only the decisive ones count (`LoserRole`). At least the reserve, at most the bid. In floats, rounded to the nearest
+ * micro: nobody pays it.
  *
- * @param effects β by slot, best first, one for each slot; must fall, or the price means nothing
+ * @param outcome of all slots for sale, though the page may have ended before some
+ * @param effects β by slot, best first, one for each slot that the page reached; must fall, or the price means nothing
  * @returns the price of each winner: per click for cpc, per thousand impressions for cpm
  */
 export function vcgPrices<B extends Bidder>(
   auctionId: string,
-  bidders: readonly B[],
+  outcome: Outcome<B>,
   effects: readonly number[],
   rules: AuctionRules,
 ): Map<B, Micros> {
-  const { winners } = runAuction(auctionId, bidders, effects.length, rules)
+  const contenders = [...outcome.winners, ...outcome.losers.filter(({ reason }) => !isCap(reason))].map(
+    ({ ranked }) => new Contender(ranked.bidder),
+  )
+  const { winners } = runAuction(auctionId, contenders, effects.length, rules)
   return new Map(
     winners.map(({ ranked }, slot) => {
       const { bidder } = ranked
-      const others = bidders.filter((other) => other !== bidder)
+      const others = contenders.filter((other) => other !== bidder)
       const without = runAuction(auctionId, others, effects.length, rules).winners
       const harm =
         valueToOthers(without, bidder.merchantId, effects) -
         valueToOthers(winners, bidder.merchantId, effects)
-      return [bidder, priceFor(ranked, harm / effects[slot]!, rules)]
+      return [bidder.self, priceFor(ranked, harm / effects[slot]!, rules)]
     }),
   )
+}
+
+/** A bidder that no frequency cap holds for. */
+class Contender<B extends Bidder> implements Bidder {
+  readonly adId: string
+  readonly merchantId: string
+  readonly listingId: string
+  readonly pricing: Pricing
+  readonly bidMicros: Micros
+  readonly pctr: number
+  readonly relevance: number
+
+  constructor(readonly self: B) {
+    this.adId = self.adId
+    this.merchantId = self.merchantId
+    this.listingId = self.listingId
+    this.pricing = self.pricing
+    this.bidMicros = self.bidMicros
+    this.pctr = self.pctr
+    this.relevance = self.relevance
+  }
 }
 
 /** Σ score × β over the winners of other merchants. */

@@ -17,7 +17,6 @@ import {
   PACINGS,
   PRICINGS,
   placementName,
-  positiveMoney,
   putRulesBody,
   rankBody,
   targeting,
@@ -60,7 +59,8 @@ const caseCampaign = z.strictObject({
   name: z.string().max(200).optional(),
   status: z.enum(['draft', 'active', 'paused', 'archived']).default('active'),
   pricing: z.enum(PRICINGS),
-  bid: positiveMoney,
+  /** '0' only in an exported auction, where all of its bids had come to nothing. */
+  bid: money,
   listings: z.array(callerId).min(1).max(1000),
   budget: createCampaignBody.shape.budget.optional(),
   startsAt: instant.nullish(),
@@ -94,7 +94,10 @@ const caseCampaign = z.strictObject({
       week: z.int().min(0).optional(),
     })
     .default({}),
-  /** Where an ad's id (ties are drawn on it) or its bid as it entered the auction is given, as in an exported auction. */
+  /**
+   * Ads with an id (ties are drawn on it) or a bid of their own, as it entered the auction: such an ad bids that, and less where the
+   * campaign's bid comes to less.
+   */
   ads: z
     .array(z.strictObject({ listingId: callerId, id: callerId.optional(), bid: money.optional() }))
     .max(1000)
@@ -151,6 +154,13 @@ export const auctionCase = z.strictObject({
   rules: rules.prefault({}),
   campaigns: z.array(caseCampaign).max(10_000),
   listings: z.array(caseListing).max(100_000).default([]),
+  /** Of those that campaigns name, by id: whom the change feed has not brought yet. */
+  unknown: z
+    .strictObject({
+      merchants: z.array(callerId).max(10_000).default([]),
+      listings: z.array(callerId).max(100_000).default([]),
+    })
+    .prefault({}),
   predictions: z.record(z.string(), prediction).default({}),
   /** `listings`: only these may win, as in POST /v1/auctions. */
   request: rankBody.extend({ listings: auctionInput.shape.listings }),

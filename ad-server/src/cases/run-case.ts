@@ -10,6 +10,7 @@ import {
   formatPrice,
   type ListingState,
   type Micros,
+  minMicros,
   type Pricing,
   parseMoney,
   RULES_ID,
@@ -152,22 +153,22 @@ export function runAuctionCase(json: unknown): CaseResult {
     outcomes: explained.candidates.map(({ price, bidding, ...rest }) => ({
       ...rest,
       ...(price !== null && { price }),
-      bidding: givenBid(campaigns.get(rest.campaignId)!, rest.listingId) === undefined ? bidding : null,
+      // How an ad's own bid came to be is not in the case.
+      bidding: bidding?.final === rest.bid ? bidding : null,
     })),
   }
   return { ...result, differences: differencesOf(found.expect, result) }
 }
 
-/** Bids come to what serving makes of them, but where the case says as what an ad's entered. */
+/** Bids come to what serving makes of them; to no more than an ad's own, where the case has one. */
 function setBids(candidates: readonly Candidate[], campaigns: ReadonlyMap<string, CaseCampaign>): void {
   for (const candidate of candidates) {
-    const given = givenBid(campaigns.get(candidate.campaign.id)!, candidate.listingId)
-    candidate.bidMicros = given === undefined ? effectiveBid(bidInputsOf(candidate)) : parseMoney(given)
+    const bid = effectiveBid(bidInputsOf(candidate))
+    const { ads } = campaigns.get(candidate.campaign.id)!
+    const own = moneyOf(ads.find(({ listingId }) => listingId === candidate.listingId)?.bid)
+    candidate.bidMicros = own === undefined ? bid : minMicros(own, bid)
   }
 }
-
-const givenBid = ({ ads }: CaseCampaign, listingId: string): string | undefined =>
-  ads.find((ad) => ad.listingId === listingId)?.bid
 
 /** What caps leave for the customer; nobody is remembered without consent. */
 function capsLeftOf({ campaigns, rules, request: { customer } }: AuctionCase): CapsLeft {
@@ -260,7 +261,7 @@ function remainingOf({ remaining, budget }: CaseCampaign): Remaining {
 const moneyOf = (text: string | null | undefined): Micros | undefined =>
   text === undefined || text === null ? undefined : parseMoney(text)
 
-function assertConsistent({ campaigns, listings, rules, request }: AuctionCase): void {
+function assertConsistent({ campaigns, listings, unknown, rules, request }: AuctionCase): void {
   const errors: FieldError[] = []
   if (rules.positionEffects && rules.positionEffects.length !== request.slots.sponsored.length) {
     errors.push({ path: '/rules/positionEffects', message: 'must be one for each slot for sale' })
@@ -303,11 +304,20 @@ function assertConsistent({ campaigns, listings, rules, request }: AuctionCase):
       }
     })
   })
+  unknown.merchants.forEach((id, i) => {
+    if (merchants.has(id)) return
+    errors.push({ path: `/unknown/merchants/${i}`, message: 'is the merchant of no campaign' })
+  })
+  unknown.listings.forEach((id, i) => {
+    const path = `/unknown/listings/${i}`
+    if (seen.has(id)) errors.push({ path, message: 'is described in listings' })
+    else if (!owners.has(id)) errors.push({ path, message: 'is a listing of no campaign' })
+  })
   if (errors.length > 0) throw new AuctionCaseError(errors)
 }
 
 /** The case as the index would hold it had it come through the change feed. */
-function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
+function indexOf({ campaigns, listings, unknown, rules }: AuctionCase): AdIndex {
   const index = new AdIndex()
   let last = 0n
   const sequence = (): string => (++last).toString()
@@ -318,13 +328,16 @@ function indexOf({ campaigns, listings, rules }: AuctionCase): AdIndex {
   for (const campaign of campaigns) {
     const { merchantId, timeZone, currency } = campaign
     const state = { id: merchantId, name: merchantId, currency, timeZone, version: 1 }
-    index.apply({ kind: 'merchant', id: merchantId, sequence: sequence(), state })
+    if (!unknown.merchants.includes(merchantId)) {
+      index.apply({ kind: 'merchant', id: merchantId, sequence: sequence(), state })
+    }
     for (const id of campaign.listings) {
       const known = states.get(id)
       if (!known) states.set(id, listingStateOf({ id }, merchantId, currency))
       else if (known.merchantId === '') states.set(id, { ...known, merchantId })
     }
   }
+  for (const id of unknown.listings) states.delete(id)
   for (const [id, state] of states) index.apply({ kind: 'listing', id, sequence: sequence(), state })
   for (const campaign of campaigns) {
     index.apply({

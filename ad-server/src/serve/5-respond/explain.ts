@@ -84,13 +84,10 @@ const NEVER_RANKED = {
 }
 
 /** Slots that the page ended before are not sold by either rule. */
-function vcgOf(
-  { auctionId, winners, losers, rules }: ExplainInput,
-  effects: readonly number[],
-): Map<Candidate, Micros> {
-  const bidders = [...winners, ...losers].map(({ ranked }) => ranked.bidder)
+function vcgOf(input: ExplainInput, effects: readonly number[]): Map<Candidate, Micros> {
+  const { auctionId, winners, losers, rules } = input
   const pageEnded = losers.some(({ reason }) => reason === 'page_ended')
-  return vcgPrices(auctionId, bidders, pageEnded ? effects.slice(0, winners.length) : effects, rules)
+  return vcgPrices(auctionId, input, pageEnded ? effects.slice(0, winners.length) : effects, rules)
 }
 
 const entered = (ranked: Ranked<Candidate>) => ({

@@ -89,13 +89,34 @@ it('tells VCG prices of the slots that the page reached, as live explanations do
 })
 
 it('says where a damaged log does not agree with itself', async () => {
-  const [first, ...others] = bidders
-  const event = loggedAuctionEvent(AT, [{ ...first!, priceMicros: 650_000 }, ...others])
+  const [first, second, ...others] = bidders
+  const event = loggedAuctionEvent(AT, [{ ...first!, priceMicros: 650_000 }, second!, ...others])
   await store(stored.clickhouse, [event])
   expect((await get(event.data.auctionId)).body.replay).toEqual({
     agrees: false,
     differences: ['price of ad_a: logged 0.650000, replayed 0.700000'],
   })
+  const beaten = { ...second!, position: 0, priceMicros: 0, reason: 'page_ended' }
+  const unequal = loggedAuctionEvent(AT, [{ ...first!, bidMicros: 600_000 }, beaten])
+  await store(stored.clickhouse, [unequal])
+  const { status, body } = await get(unequal.data.auctionId)
+  expect(status).toBe(200)
+  expect(body.replay!.differences[0]).toBe('position 1: logged ad_a, replayed ad_b')
+})
+
+it('reads again an auction in which a frequency cap held', async () => {
+  const [first, second, third] = bidders
+  const capped = { ...third!, merchantId: 'm1', reason: 'merchant_frequency_cap' }
+  const event = loggedAuctionEvent(AT, [first!, { ...second!, priceMicros: 100_000 }, capped])
+  await store(stored.clickhouse, [event])
+  const { status, body } = await get(event.data.auctionId)
+  expect(status).toBe(200)
+  expect(body.replay).toEqual({ agrees: true, differences: [] })
+  expect(body.outcomes.map(({ reason, pricedBy }) => [reason, pricedBy?.vcgPrice])).toEqual([
+    ['second_price', '0.350000'],
+    ['reserve_price', '0.100000'],
+    ['merchant_frequency_cap', undefined],
+  ])
 })
 
 it('200: an auction of before rules were logged is shown, but cannot be decided again', async () => {

@@ -94,8 +94,8 @@ function decidedAgain(record: AuctionRecord) {
 }
 
 function outcomesOf(logged: LoggedAuction, { result }: Replay): LoggedAuctionAnswer['outcomes'] {
-  const { auctionId, bidders, rules } = logged
-  const vcg = vcgPrices(auctionId, bidders, reachedPositions(logged).map(positionEffect), rules)
+  const { auctionId, rules } = logged
+  const vcg = vcgPrices(auctionId, result, reachedPositions(logged).map(positionEffect), rules)
   const fromLog = ({ campaignId, position, sampleProbability }: LoggedBidder) => ({
     campaignId,
     position,
@@ -105,15 +105,18 @@ function outcomesOf(logged: LoggedAuction, { result }: Replay): LoggedAuctionAns
     ...result.winners.map((winner) => {
       const { bidder } = winner.ranked
       const shown = bidder.position > 0
+      // None for a winner that only a damaged log says was shown.
+      const vcgMicros = vcg.get(bidder)
       return {
         ...explainRanked(winner.ranked),
         ...fromLog(bidder),
         outcome: shown ? ('won' as const) : ('outranked' as const),
         reason: shown ? wonBy(winner) : bidder.reason,
         price: shown ? formatPrice(winner.priceMicros) : null,
-        pricedBy: shown
-          ? explainPrice(winner, rules, vcg.get(bidder)!, ({ campaignId }) => campaignId)
-          : null,
+        pricedBy:
+          shown && vcgMicros !== undefined
+            ? explainPrice(winner, rules, vcgMicros, ({ campaignId }) => campaignId)
+            : null,
       }
     }),
     ...result.losers.map(({ ranked, reason }) => ({
