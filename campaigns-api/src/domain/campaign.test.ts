@@ -83,6 +83,16 @@ describe('notServingReason', () => {
     expect(reason(shoes, [ad, lamp])).toBeNull()
     expect(reason(shoes, [ad, { ...lamp, listingStatus: 'inactive' as never }])).toBe('category_blocked')
     expect(reason({ blockedCategories: new Set(['shoes/running/trail']) })).toBeNull()
+    const aimed = (over: Partial<CampaignRecord['targeting']>) =>
+      reason({ blockedCategories: new Set(['garden']) }, ads, {
+        targeting: { ...NO_TARGETING, categories: ['garden/hoses'], ...over },
+      })
+    expect(aimed({})).toBe('category_blocked')
+    expect(aimed({ categories: ['garden/hoses', 'gardening'] })).toBeNull()
+    expect(aimed({ items: ['L9'] })).toBeNull()
+    const hose = { text: 'hose', match: 'broad' as const }
+    expect(aimed({ keywords: [{ ...hose, negative: false }] })).toBeNull()
+    expect(aimed({ keywords: [{ ...hose, negative: true }] })).toBe('category_blocked')
   })
 
   it('a budget spent to the micro is spent; one micro less is not', () => {

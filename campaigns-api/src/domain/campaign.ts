@@ -200,6 +200,16 @@ export interface CampaignMeans {
 /** With fewer auctions than one in fifty a campaign is not served to speak of. */
 const PACED_OUT = 0.02
 
+/** Whether nothing but categories leads to the campaign, and each of them is such a one. */
+const meetsOnlyRequestsIn = (
+  { categories, keywords, items }: CampaignRecord['targeting'],
+  isOne: (categories: readonly string[]) => boolean,
+): boolean =>
+  categories.length > 0 &&
+  items.length === 0 &&
+  keywords.every(({ negative }) => negative) &&
+  categories.every((category) => isOne([category]))
+
 /** The first thing that keeps the campaign from serving now, from the owner's and the operator's switches down to money; null when nothing does. */
 export function notServingReason(
   campaign: CampaignRecord,
@@ -213,8 +223,10 @@ export function notServingReason(
   if (means.merchantBlocked) return 'merchant_blocked'
   const active = ads.filter((ad) => ad.listingStatus === 'active')
   if (active.length === 0) return 'no_active_listing'
-  if (active.every((ad) => isInBlockedCategory(ad.listingCategories, means.blockedCategories)))
-    return 'category_blocked'
+  const isBlocked = (categories: readonly string[]) =>
+    isInBlockedCategory(categories, means.blockedCategories)
+  if (active.every((ad) => isBlocked(ad.listingCategories))) return 'category_blocked'
+  if (meetsOnlyRequestsIn(campaign.targeting, isBlocked)) return 'category_blocked'
   if (campaign.bidMicros < means.leastReserveMicros) return 'bid_below_reserve'
   if (means.walletMicros <= 0n) return 'wallet_empty'
   if (campaign.budgetTotalMicros !== null && means.spentTotalMicros >= campaign.budgetTotalMicros) {

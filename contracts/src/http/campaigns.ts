@@ -209,7 +209,8 @@ const notServing = z
   .meta({
     description:
       'The first thing that keeps the campaign from being shown at all; null while nothing does. `merchant_blocked`: by the operator. `category_blocked`: ' +
-      'each of its active listings is in a category that the operator has blocked, or in a descendant of one. `bid_below_reserve`: the bid as it was set is ' +
+      'each of its active listings is in a category that the operator has blocked, or in a descendant of one, or so is each category that it targets, and it targets ' +
+      'nothing else. `bid_below_reserve`: the bid as it was set is ' +
       'below every reserve that holds in its placements. That a target ROAS makes of a bid less than the reserve hangs on what is predicted for each listing and ' +
       'request, and is not told here.',
   })

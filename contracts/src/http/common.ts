@@ -4,10 +4,12 @@ import { z } from 'zod'
 const digits = (text: unknown): unknown =>
   typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : text
 
+const LIMIT_WANTED = 'must be a whole number from 1 to 200, in decimal digits'
+
 export const listQuery = z.strictObject({
   limit: z.preprocess(
     digits,
-    z.number('must be a whole number in decimal digits').int().min(1).max(200).default(50),
+    z.number(LIMIT_WANTED).int().min(1, LIMIT_WANTED).max(200, LIMIT_WANTED).default(50),
   ),
   /** As long as one that holds the longest id a caller can give. */
   cursor: z.string().min(1).max(1024).optional(),

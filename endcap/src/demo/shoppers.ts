@@ -35,7 +35,10 @@ export function startShoppers(options: ShopperOptions): Shoppers {
         settle(() => reject(new Error(`the simulated shoppers ended (${code})`)))
       child.on('message', onMessage)
       child.on('exit', onExit)
-      child.send(request)
+      child.send(request, (error) => {
+        if (error)
+          settle(() => reject(new Error('the simulated shoppers can no longer be asked', { cause: error })))
+      })
     })
   }
 

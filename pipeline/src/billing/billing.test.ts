@@ -582,7 +582,7 @@ describe('billing', () => {
     await expectBooksToAgree()
   })
 
-  it('dates nothing after it was received, whatever its clock said', async () => {
+  it('takes an event at its word for when it happened, as everything that counts it does', async () => {
     await seed([{ id: 'c1', merchantId: 'm1' }])
     const [impression, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
     const ahead = { ...click, occurredAt: '2026-03-11T00:02:00Z' }
@@ -590,7 +590,7 @@ describe('billing', () => {
     const { rows } = await postgres.query<{ day: string; at: Date }>(
       'select budget_day as day, occurred_at as at from charges',
     )
-    expect(rows).toEqual([{ day: '2026-03-10', at: new Date(click.receivedAt) }])
+    expect(rows).toEqual([{ day: '2026-03-11', at: new Date(ahead.occurredAt) }])
   })
 
   it('charges nothing that was suspicious where it came in, and says what made it so', async () => {

@@ -27,8 +27,7 @@ export function readInteraction(record: Pick<LogRecord, 'value'>, tokens: TokenS
   const common = {
     interactionId: event.id,
     type,
-    // A source's clock may be ahead: nothing happens after it was received.
-    occurredAtMs: Math.min(Date.parse(event.occurredAt), receivedAtMs),
+    occurredAtMs: Date.parse(event.occurredAt),
     receivedAtMs,
     suspicion: data.suspicions[0],
   }

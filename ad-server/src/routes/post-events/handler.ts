@@ -6,7 +6,6 @@ import {
   eventInput,
   type eventsAnswer,
   jsonPointer,
-  type SlotToken,
   type TokenSealer,
 } from '@endcap/contracts'
 import { parseOrThrow } from '@endcap/platform/http'
@@ -28,7 +27,7 @@ export interface EventsDeps {
 type Answer = z.infer<typeof eventsAnswer>
 type Rejected = Answer['rejected'][number]
 
-/** Clocks of shops may be this far off. */
+/** Clocks of shops may be this far off: what they say is taken as it is, so that the same event is the same whenever it comes. */
 const CLOCK_SKEW_MS = 5 * 60_000
 const HOUR_CHARACTERS = '2026-01-05T12'.length
 const MAX_KNOWN_ID = 128 - 1 - HOUR_CHARACTERS
@@ -58,7 +57,6 @@ export async function acceptEvents(
     else if (first.content === read.report.content) duplicates++
     else rejected.push(conflictAt(index))
   })
-  const arrivals = arrivalsOf([...reports.values()], nowMs, keyId, deps.identityKey)
   const known = await deps.firsts.claim([...reports.values()])
   for (const [id, state] of known) {
     if (state === 'conflict') rejected.push(conflictAt(reports.get(id)!.index))
@@ -68,7 +66,7 @@ export async function acceptEvents(
   const accepted = [...reports.values()]
   if (accepted.length > 0) {
     try {
-      await deps.track.reported(accepted.map((report) => arrivals.get(report)!))
+      await deps.track.reported(accepted.map(({ arrival }) => arrival))
     } catch (error) {
       deps.logger.warn({ err: error, events: accepted.length }, 'reported events could not be recorded')
       throw new EndcapError(
@@ -85,41 +83,7 @@ export async function acceptEvents(
 /** An event that may be taken. `id` is the shop's, with the key's. */
 interface Report extends FirstContent {
   readonly index: number
-  readonly event: EventInput
-  readonly token: SlotToken
-  readonly occurredAtMs: number
-}
-
-/**
- * What is dated ahead comes from a clock that runs ahead: all of it is moved back as far as the latest needs, so that how long one thing
- * came after the other stays.
- */
-function arrivalsOf(
-  reports: readonly Report[],
-  nowMs: number,
-  keyId: string,
-  identityKey: Buffer,
-): ReadonlyMap<Report, Arrival> {
-  const aheadMs = Math.max(0, ...reports.map(({ occurredAtMs }) => occurredAtMs - nowMs))
-  return new Map(
-    reports.map((report) => {
-      const { event, token } = report
-      const occurredAtMs = report.occurredAtMs > nowMs ? report.occurredAtMs - aheadMs : report.occurredAtMs
-      const observed = {
-        id: eventIdOf(keyId, event.id, occurredAtMs),
-        type: event.type,
-        occurredAtMs,
-        receivedAtMs: nowMs,
-        sealed: event.token,
-        token,
-        channel: 'api' as const,
-        customer: event.customer,
-        address: event.client?.address,
-        userAgent: event.client?.userAgent,
-      }
-      return [report, arrivalOf(observed, identityKey)]
-    }),
-  )
+  readonly arrival: Arrival
 }
 
 const conflictAt = (index: number): Rejected => ({
@@ -160,8 +124,22 @@ function readEvent(input: unknown, index: number, nowMs: number, keyId: string, 
   if (occurredAtMs < token.issuedAtMs - CLOCK_SKEW_MS) {
     return reject('occurred_at_invalid', 'occurredAt', 'must not be before the slot was made')
   }
-  const id = knownAs(keyId, event.id)
-  return { ok: true, report: { id, content: contentOf(event), index, event, token, occurredAtMs } }
+  const arrival = arrivalOf(
+    {
+      id: eventIdOf(keyId, event.id, occurredAtMs),
+      type: event.type,
+      occurredAtMs,
+      receivedAtMs: nowMs,
+      sealed: event.token,
+      token,
+      channel: 'api',
+      customer: event.customer,
+      address: event.client?.address,
+      userAgent: event.client?.userAgent,
+    },
+    deps.identityKey,
+  )
+  return { ok: true, report: { id: knownAs(keyId, event.id), content: contentOf(event), index, arrival } }
 }
 
 /** Shops choose ids by themselves: the key keeps those of two shops apart. */

@@ -29,7 +29,7 @@ export interface BillableInteraction {
   /** The event's id: its identity. */
   readonly interactionId: string
   readonly type: 'impression' | 'click'
-  /** When it happened by its source's clock, but never after it was received. */
+  /** When it happened by its source's clock, which may be a few minutes ahead. */
   readonly occurredAtMs: number
   readonly receivedAtMs: number
   /** The first thing that made it suspicious where it came in. */
