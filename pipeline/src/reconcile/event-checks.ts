@@ -75,7 +75,7 @@ export async function checkEvents(
   const inLog: string[] = []
   const inStore: string[] = []
   const wrong: string[] = []
-  const amounts = { hours: 0, unlike: [] as string[] }
+  const amounts = { sums: 0, unlike: [] as string[] }
   const loggedHours = new Set<number>()
   const lackingHours = new Map<number, string[]>()
   const lacks = (hourMs: number, what: string) =>
@@ -98,7 +98,7 @@ export async function checkEvents(
       if (missing.length > 0) lacks(hourMs, `${missing.length} ${name}`)
     }
     for (const [hourMs, { logged: said, stored }] of compared.amounts) {
-      amounts.hours++
+      amounts.sums++
       if (said !== stored)
         amounts.unlike.push(`${name} of ${printHour(hourMs)}: ${said} micros in the log, ${stored} stored`)
     }
@@ -120,8 +120,8 @@ export async function checkEvents(
     ),
     checkOf(
       'amounts_equal_log',
-      `${amounts.hours} hours`,
-      `${amounts.hours - amounts.unlike.length} hours`,
+      `${amounts.sums} sums by the hour`,
+      `${amounts.sums - amounts.unlike.length} sums by the hour`,
       amounts.unlike,
     ),
   ]
