@@ -1,5 +1,11 @@
-import { encodeOnnx, type GraphNode, type Initializer, type OnnxModel } from '@endcap/models'
-import { encodeModelMetadata, type ModelMetadata } from '@endcap/ranking'
+import {
+  encodeRankingModel,
+  type GraphNode,
+  type Initializer,
+  LAST_AXIS,
+  type ModelHead,
+} from '@endcap/models'
+import type { ModelMetadata } from '@endcap/ranking'
 import { seededRandom } from './random.js'
 
 const TREES = 100
@@ -30,27 +36,17 @@ export function createTreeModel(
   const ctr = growTrees(features, columns, metadata.priorCtr, 11)
   const cvr = growTrees(features, columns, metadata.priorCvr, 13)
   const rows = golden.length / columns
-  const heads = [head('pctr', ctr), head('pcvr', cvr)]
-  return encodeOnnx({
+  return encodeRankingModel({
     name: 'bench-trees',
-    inputs: [{ name: 'features', dims: ['rows', columns] }],
-    outputs: [
-      { name: 'pctr', dims: ['rows'] },
-      { name: 'pcvr', dims: ['rows'] },
-    ],
-    nodes: heads.flatMap(({ nodes }) => nodes),
-    initializers: [
-      ...heads.flatMap(({ initializers }) => initializers),
-      { name: 'last_axis', type: 'int64', dims: [1], values: [1] },
-    ],
-    metadata: encodeModelMetadata({
+    heads: [head('pctr', ctr), head('pcvr', cvr)],
+    metadata: {
       ...metadata,
       golden: {
         features: golden,
         pctr: predict(ctr, golden, columns, rows),
         pcvr: predict(cvr, golden, columns, rows),
       },
-    }),
+    },
   })
 }
 
@@ -89,10 +85,7 @@ function predict(
 }
 
 /** `features` [N, F] → trees → base score → sigmoid → the output [N]. */
-function head(
-  output: string,
-  { columns, thresholds, leaves, base }: Ensemble,
-): Pick<OnnxModel, 'nodes' | 'initializers'> {
+function head(output: string, { columns, thresholds, leaves, base }: Ensemble): ModelHead {
   const nodesOfTree = Array.from({ length: 2 * INNER_NODES + 1 }, (_, node) => node)
   const leavesOfTree = nodesOfTree.slice(INNER_NODES)
   const inAllTrees = <T>(nodes: readonly number[], value: (tree: number, node: number) => T): T[] =>
@@ -151,7 +144,7 @@ function head(
   return {
     nodes: [
       trees,
-      { op: 'Squeeze', inputs: [`${output}_trees`, 'last_axis'], output: `${output}_column` },
+      { op: 'Squeeze', inputs: [`${output}_trees`, LAST_AXIS], output: `${output}_column` },
       { op: 'Add', inputs: [`${output}_column`, `${output}_base`], output: `${output}_score` },
       { op: 'Sigmoid', inputs: [`${output}_score`], output },
     ],

@@ -1,6 +1,7 @@
-import { encodeModelMetadata, type ModelMetadata } from '@endcap/ranking'
+import type { ModelMetadata } from '@endcap/ranking'
 import type { LogisticModel } from '../train/logistic.js'
-import { encodeOnnx, type GraphNode, type Initializer } from './onnx-graph.js'
+import type { GraphNode, Initializer } from './onnx-graph.js'
+import { encodeRankingModel, LAST_AXIS, type ModelHead } from './ranking-model.js'
 
 /** Platt scaling of a head's score: sigmoid(slope × score + offset). */
 export interface Platt {
@@ -25,27 +26,10 @@ export function logisticModelToOnnx(model: {
 }): Uint8Array {
   const features = model.metadata.featureNames.length
   const heads = [head('pctr', model.ctr, features), head('pcvr', model.cvr, features)]
-  return encodeOnnx({
-    name: 'endcap-ranking-logistic',
-    inputs: [{ name: 'features', dims: ['rows', features] }],
-    outputs: [
-      { name: 'pctr', dims: ['rows'] },
-      { name: 'pcvr', dims: ['rows'] },
-    ],
-    nodes: heads.flatMap(({ nodes }) => nodes),
-    initializers: [
-      ...heads.flatMap(({ initializers }) => initializers),
-      { name: 'last_axis', type: 'int64', dims: [1], values: [1] },
-    ],
-    metadata: encodeModelMetadata(model.metadata),
-  })
+  return encodeRankingModel({ name: 'endcap-ranking-logistic', heads, metadata: model.metadata })
 }
 
-function head(
-  output: 'pctr' | 'pcvr',
-  { model, platt }: LogisticHead,
-  features: number,
-): { nodes: GraphNode[]; initializers: Initializer[] } {
+function head(output: 'pctr' | 'pcvr', { model, platt }: LogisticHead, features: number): ModelHead {
   const named = (part: string): string => `${output}_${part}`
   const initializers: Initializer[] = []
   const nodes: GraphNode[] = []
@@ -63,7 +47,7 @@ function head(
   apply('Sub', constant('means', [features], model.means), named('centred'))
   apply('Div', constant('scales', [features], model.scales), named('standardised'))
   apply('MatMul', constant('weights', [features, 1], model.weights), named('product'))
-  apply('Squeeze', 'last_axis', named('column'))
+  apply('Squeeze', LAST_AXIS, named('column'))
   apply('Add', constant('intercept', [], [model.intercept]), named('score'))
   if (platt) {
     apply('Mul', constant('platt_slope', [], [platt.slope]), named('scaled'))

@@ -154,5 +154,5 @@ function knownAs(keyId: string, clientId: string): string {
  * The id of the event in the log. It says the hour (UTC) in which it happened: what is sent again is the same event for ever, and an id that is
  * used for something else, once nobody remembers it, is another event with a verdict of its own.
  */
-export const eventIdOf = (keyId: string, clientId: string, occurredAtMs: number): string =>
+const eventIdOf = (keyId: string, clientId: string, occurredAtMs: number): string =>
   `${knownAs(keyId, clientId)}@${new Date(occurredAtMs).toISOString().slice(0, HOUR_CHARACTERS)}`
