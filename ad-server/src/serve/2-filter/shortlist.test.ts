@@ -121,6 +121,17 @@ describe('the shortlist', () => {
     }
   })
 
+  it('gives no turn to a bid below the reserve before all others have had theirs', () => {
+    const ads = [
+      { merchant: 'm', bid: 900_000 },
+      { merchant: 'm', bid: 800_000 },
+      { merchant: 'n', bid: 99_999 },
+      { merchant: 'o', bid: 999_999, over: { pricing: 'cpm' as const } },
+    ]
+    expect(listed(ads, 2)).toEqual(['a0', 'a1'])
+    expect(listed(ads, 3)).toEqual(['a0', 'a1', 'a2'])
+  })
+
   it('is the same whatever the order of the ads', () => {
     const ads = Array.from({ length: 9 }, (_, i) => ({ merchant: `m${i % 2}`, bid: 500_000 }))
     const pick = (all: Candidate[]) =>
