@@ -1,4 +1,4 @@
-import type { Bidder, SlotLimit } from '@endcap/auction'
+import type { Bidder, BidInputs, SlotLimit } from '@endcap/auction'
 import type { Micros, Pricing } from '@endcap/contracts'
 import type { IndexedAd, IndexedCampaign } from '../index/indexed-campaign.js'
 import type { IndexedListing } from '../index/indexed-listing.js'
@@ -38,3 +38,15 @@ export class Candidate implements Bidder {
     this.orderValueMicros = listing.priceMicros
   }
 }
+
+/** What a candidate's bid comes from. */
+export const bidInputsOf = (candidate: Candidate): BidInputs => ({
+  pricing: candidate.pricing,
+  bidMicros: candidate.campaign.bidMicros,
+  targetRoas: candidate.campaign.targetRoas,
+  pctr: candidate.pctr,
+  pcvr: candidate.pcvr,
+  orderValueMicros: candidate.orderValueMicros,
+  multiplier: candidate.multiplier,
+  remainingMicros: candidate.remainingMicros,
+})

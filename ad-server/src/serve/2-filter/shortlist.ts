@@ -1,6 +1,5 @@
 import { type AuctionRules, effectiveBid, qualityOf, reserveOf } from '@endcap/auction'
-import { bidInputsOf } from '../4-auction/sell-slots.js'
-import type { Candidate } from '../candidate.js'
+import { bidInputsOf, type Candidate } from '../candidate.js'
 import type { DropLedger } from '../drop-reasons.js'
 
 /** What is expected of an ad before the model is asked. */

@@ -11,8 +11,7 @@ import {
   wonBy,
 } from '@endcap/auction'
 import { type ExplainedCandidate, type Explanation, formatPrice, type Micros } from '@endcap/contracts'
-import { bidInputsOf } from '../4-auction/sell-slots.js'
-import type { Candidate } from '../candidate.js'
+import { bidInputsOf, type Candidate } from '../candidate.js'
 import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
 import type { Loss } from './auction-event.js'
 
