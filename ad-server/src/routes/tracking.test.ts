@@ -330,6 +330,20 @@ describe('POST /v1/events', () => {
     const occurredAt = (id: string) => all.find((one) => one.id.startsWith(`key_e:${id}@`))!.occurredAt
     expect(['early', 'seen', 'clicked'].map(occurredAt)).toEqual([at(-60_000), at(220_000), at(240_000)])
   })
+  it('knows what was dated into the next hour again when it is sent in that hour and nobody remembers it', async () => {
+    const [slot] = await slotsOf()
+    const hourMs = 3_600_000
+    const nextHour = (Math.floor(ads.now / hourMs) + 1) * hourMs
+    ads.now = nextHour - 60_000
+    const ahead = event(slot!.token, { id: 'ahead', occurredAt: new Date(nextHour + 1000).toISOString() })
+    expect((await send([ahead])).json().accepted).toBe(1)
+    ads.now += 25 * hourMs
+    expect((await send([ahead])).json().accepted).toBe(1)
+    const ids = (await recorded()).map(({ id }) => id).filter((id) => id.includes(':ahead@'))
+    expect(ids).toHaveLength(2)
+    expect(new Set(ids).size).toBe(1)
+    await ads.publishBudgets()
+  })
   it('makes another event of an id that is used again when nobody remembers it, but for the same one', async () => {
     const [slot] = await slotsOf()
     const first = event(slot!.token, { id: 'again' })
