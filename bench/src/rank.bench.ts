@@ -3,6 +3,9 @@
  * the same batch) for each kind of model, the share of each step, and latencies alone and beside ingest, reports and training.
  * `cpu`, `steps`, `busy`: only these parts. `--quick`: smaller and shorter, to see that it runs.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { request } from 'undici'
 import { measureBusyHost } from './rank/busy-host.js'
 import { startChild } from './rank/child.js'
@@ -18,8 +21,10 @@ const WARM_UP = quick ? 400 : 5000
 const ROUNDS = quick ? 3 : 72
 const A_ROUND = quick ? 300 : 250
 const TIMED = quick ? 300 : 3000
-/** For a model of the size that ranking is designed to serve. */
-const TARGETS: Partial<Record<ModelKind, string>> = { trees: '<= 2.5' }
+/** As many rows as the trainer takes unless it is told otherwise. */
+const VISITS = Math.ceil((quick ? 24_000 : 1_000_000) / SLOTS)
+/** For what the trainer makes of them. */
+const TARGETS: Partial<Record<ModelKind, string>> = { trained: '<= 2.5' }
 /** Latencies are asked of a server that is not always busy. */
 const AT_HALF_LOAD = 2
 
@@ -27,21 +32,35 @@ const bodies = createBenchMarket(size).requests.map((body) => JSON.stringify(bod
 
 const parts = {
   cpu: async () => {
+    await measureCpu('trained')
     await measureCpu('logistic')
-    await measureCpu('trees')
   },
   steps: measureSteps,
   busy: () => measureBusyHost({ quick }),
 }
+const dir = await mkdtemp(join(tmpdir(), 'endcap-bench-models-'))
+let trees: Record<string, number> | undefined
 const asked = Object.keys(parts).filter((part) => process.argv.includes(part))
 for (const [part, measure] of Object.entries(parts)) {
   if (asked.length === 0 || asked.includes(part)) await measure()
 }
+await rm(dir, { recursive: true, force: true })
 process.exit(0)
 
+/** Trained once, by the first part that needs them. */
+async function models(): Promise<{ readonly dir: string }> {
+  if (!trees) {
+    const training = startChild('model-process', { ...size, dir, visits: VISITS })
+    trees = await training.call<Record<string, number>>('train')
+    await training.close()
+  }
+  return { dir }
+}
+
 async function measureCpu(model: ModelKind): Promise<void> {
-  const rank = startChild('rank-process', { ...size, timed: false, model })
-  const floor = startChild('floor-process', { ...size, model })
+  const { dir } = await models()
+  const rank = startChild('rank-process', { ...size, timed: false, dir, model })
+  const floor = startChild('floor-process', { dir, model })
   const [rankUrl, floorUrl] = await Promise.all([rank.call<string>('listen'), floor.call<string>('listen')])
   const answer = await sampleAnswer(rankUrl)
   await floor.call('answerWith', answer)
@@ -76,6 +95,7 @@ async function measureCpu(model: ModelKind): Promise<void> {
     slots: SLOTS,
     sponsored: answer.slots.filter(({ sponsored }) => sponsored).length,
     model,
+    ...(model === 'trained' && { trees }),
     modelVersion: answer.modelVersion,
     requestBytes: bodies[0]!.length,
     answerBytes: JSON.stringify(answer).length,
@@ -120,7 +140,12 @@ async function sampleAnswer(baseUrl: string): Promise<RankAnswer> {
 
 /** One request at a time, so that a step's time is its own; in a process of its own, so that measuring costs the others nothing. */
 async function measureSteps(): Promise<void> {
-  const rank = startChild('rank-process', { ...size, timed: true })
+  const rank = startChild('rank-process', {
+    ...size,
+    timed: true,
+    ...(await models()),
+    model: 'trained' satisfies ModelKind,
+  })
   const load = createLoad({ baseUrl: await rank.call('listen'), path: '/v1/rank', key: SERVE_KEY, bodies })
   await load.send(WARM_UP)
   await rank.call('stepMicros')

@@ -16,6 +16,7 @@ const good: GateInput = {
     perPosition: [],
   },
   clickVariance: 95,
+  logisticLogLoss: 0.19,
   liveLogLoss: 0.19,
   parityGap: 1e-7,
   parityTolerance: 1e-5,
@@ -27,11 +28,11 @@ const failed = (over: Partial<GateInput>) =>
     .map((check) => check.name)
 
 describe('the gate', () => {
-  it('lets a better model through, with a live one to beat or without', () => {
+  it('lets a better model through, with rivals to beat or without', () => {
     expect(judge(good)).toMatchObject({ passed: true })
-    expect(judge({ ...good, liveLogLoss: undefined }).checks.map(({ name }) => name)).not.toContain(
-      'better_than_live',
-    )
+    const alone = judge({ ...good, liveLogLoss: undefined, logisticLogLoss: undefined })
+    expect(alone.checks.map(({ name }) => name)).not.toContain('better_than_live')
+    expect(alone.checks.map(({ name }) => name)).not.toContain('better_than_logistic')
   })
 
   it.each<[string, Partial<GateInput>]>([
@@ -39,7 +40,11 @@ describe('the gate', () => {
     ['enough_training_clicks', { trainingPositives: 19 }],
     ['enough_test_rows', metrics({ rows: 99 })],
     ['enough_test_clicks', metrics({ positives: 2 })],
-    ['better_than_base_rate', { ...metrics({ logLoss: 0.2, baseRateLogLoss: 0.2 }), liveLogLoss: 0.21 }],
+    [
+      'better_than_base_rate',
+      { ...metrics({ logLoss: 0.2, baseRateLogLoss: 0.2 }), logisticLogLoss: undefined, liveLogLoss: 0.21 },
+    ],
+    ['better_than_logistic', { logisticLogLoss: 0.18 }],
     ['better_than_live', { liveLogLoss: 0.18 }],
     ['calibrated', metrics({ calibration: 1.26 })],
     ['calibrated', metrics({ calibration: 0.79 })],
@@ -51,7 +56,11 @@ describe('the gate', () => {
   })
 
   it('does not take a number that is none for a good one', () => {
-    expect(failed(metrics({ logLoss: Number.NaN }))).toEqual(['better_than_base_rate', 'better_than_live'])
+    expect(failed(metrics({ logLoss: Number.NaN }))).toEqual([
+      'better_than_base_rate',
+      'better_than_logistic',
+      'better_than_live',
+    ])
     expect(failed(metrics({ logLoss: null, baseRateLogLoss: null }))).toContain('better_than_base_rate')
   })
 

@@ -29,6 +29,8 @@ export interface GateInput {
   readonly metrics: Metrics
   /** Σ p(1 − p) of the test slice: the variance of the number of clicks if the model is right. */
   readonly clickVariance: number
+  /** Log loss on the same rows of the logistic regression that the trees stand on; undefined without trees. */
+  readonly logisticLogLoss: number | undefined
   /** Log loss of the live model on the same rows; undefined without one that can be loaded. */
   readonly liveLogLoss: number | undefined
   /** Largest difference between the file's predictions and the trainer's. */
@@ -38,7 +40,7 @@ export interface GateInput {
 
 /**
  * Whether a model may go live: on rows later than all it learned from, it must foretell clicks better than the training slices' click
- * rate as a constant and better than the live model, with Σp/Σy within [0.8, 1.25] (or a difference that chance explains: within two
+ * rate as a constant, better than without its trees and better than the live model, with Σp/Σy within [0.8, 1.25] (or a difference that chance explains: within two
  * standard deviations of the number of clicks), from enough rows, and the file must predict what its trainer did.
  */
 export function judge(input: GateInput): Gate {
@@ -49,6 +51,9 @@ export function judge(input: GateInput): Gate {
     atLeast('enough_test_rows', metrics.rows, LEAST_TEST_ROWS),
     atLeast('enough_test_clicks', metrics.positives, LEAST_TEST_POSITIVES),
     below('better_than_base_rate', metrics.logLoss, metrics.baseRateLogLoss),
+    ...(input.logisticLogLoss === undefined
+      ? []
+      : [below('better_than_logistic', metrics.logLoss, input.logisticLogLoss)]),
     ...(input.liveLogLoss === undefined
       ? []
       : [below('better_than_live', metrics.logLoss, input.liveLogLoss)]),

@@ -23,10 +23,10 @@ import {
 import { type Dataset, readDataset } from './dataset/read-dataset.js'
 import { splitByTime, type TimeSplit } from './dataset/split.js'
 import { type Gate, judge, LEAST_TRAINING_ROWS } from './gate.js'
-import { logisticModelToOnnx } from './onnx/logistic-model.js'
+import { encodeRankingModel } from './onnx/ranking-model.js'
+import { predictBoosted } from './train/boosted-model.js'
 import { fitInWorker } from './train/fit-in-worker.js'
 import type { FitResult } from './train/fit-ranking.js'
-import { predictLogistic } from './train/logistic.js'
 import { logLoss, type Metrics, measure } from './train/metrics.js'
 
 export interface TrainDeps {
@@ -76,7 +76,7 @@ const DEFAULT_DAYS = 60
 const DEFAULT_MAX_ROWS = 1_000_000
 
 /**
- * Trains the ranking model on what was served: ClickHouse → three slices by time → two logistic regressions (worker thread) → ONNX →
+ * Trains the ranking model on what was served: ClickHouse → three slices by time → two logistic regressions with boosted trees (worker thread) → ONNX →
  * loaded as serving would → gate on the last slice → registry. Everything that was learned is registered, with its metrics and the gate's
  * comparisons; a model that fails the gate is registered as rejected.
  */
@@ -124,8 +124,8 @@ export async function trainModel(deps: TrainDeps, options: TrainOptions): Promis
     comparedWith: evaluation.liveVersion,
   })
   progress({ stage: 'store', share: 1, rows })
-  deps.logger.info({ modelVersion: version, status, rows, gate }, 'a model was trained')
-  return { version, status, rows, metrics: fit.metrics.ctr, gate }
+  deps.logger.info({ modelVersion: version, status, rows, trees: treesOf(fit), gate }, 'a model was trained')
+  return { version, status, rows, metrics: fit.ctr.metrics, gate }
 }
 
 function tooLittle(rows: number): TrainOutcome {
@@ -142,9 +142,9 @@ function tooLittle(rows: number): TrainOutcome {
 const instant = (ms: number): string => new Date(ms).toISOString()
 
 function toOnnx(version: string, fit: FitResult, dataset: Dataset, split: TimeSplit, now: Date): Uint8Array {
-  return logisticModelToOnnx({
-    ctr: { model: fit.ctr.model },
-    cvr: { model: fit.cvr.model },
+  return encodeRankingModel({
+    ctr: fit.ctr.model,
+    cvr: fit.cvr.model,
     metadata: {
       version,
       featureSet: FEATURE_SET,
@@ -158,6 +158,9 @@ function toOnnx(version: string, fit: FitResult, dataset: Dataset, split: TimeSp
     },
   })
 }
+
+/** How many each head has. */
+const treesOf = ({ ctr, cvr }: FitResult) => ({ ctr: ctr.model.trees.length, cvr: cvr.model.trees.length })
 
 interface Evaluation {
   readonly gate: Gate
@@ -176,7 +179,7 @@ async function evaluate(
   const { validationEnd, end } = split
   const features = dataset.features.subarray(validationEnd * FEATURE_COUNT, end * FEATURE_COUNT)
   const labels = dataset.clicked.subarray(validationEnd, end)
-  const own = predictLogistic(fit.ctr.model, features, labels.length)
+  const own = predictBoosted(fit.ctr.model, features, labels.length)
   const parityGap = await parityOf(onnx, own, features, (share) => onShare(share / 2))
   const live = await liveModel(deps.postgres)
   const predictor = live && (await loadLive(deps, live))
@@ -196,8 +199,9 @@ async function evaluate(
   const gate = judge({
     trainingRows: validationEnd,
     trainingPositives,
-    metrics: fit.metrics.ctr,
+    metrics: fit.ctr.metrics,
     clickVariance,
+    logisticLogLoss: fit.ctr.logisticLogLoss,
     liveLogLoss,
     parityGap,
     parityTolerance: PARITY_TOLERANCE,
@@ -284,10 +288,10 @@ async function store(
         featureSet: FEATURE_SET,
         onnx,
         metrics: {
-          ...fit.metrics.ctr,
-          cvr: fit.metrics.cvr,
+          ...fit.ctr.metrics,
+          cvr: fit.cvr.metrics,
           l2: { ctr: fit.ctr.l2, cvr: fit.cvr.l2 },
-          trainer: 'logistic',
+          trees: treesOf(fit),
         },
         gate: { ...gate },
         trainedRows: BigInt(rows),

@@ -29,7 +29,7 @@ const CLICK_DELAY_MS = 1500
  * events are taken in, billed and stored, a loop of report queries runs, and one model after the other is trained.
  */
 export async function measureBusyHost({ quick }: { quick: boolean }): Promise<void> {
-  const size = quick ? { topics: 2, requests: 40 } : { topics: 6, requests: 300 }
+  const size = quick ? { topics: 2, requests: 40, visits: 500 } : { topics: 6, requests: 300, visits: 4000 }
   const seconds = quick ? 1.5 : 15
   const history = quick ? 100 : 1500
   const market = createBenchMarket(size)

@@ -1,25 +1,27 @@
 /**
  * What a rank request cannot cost less than: a bare fastify that reads the same request and prints the same answer, and a raw
- * onnxruntime run of the same batch. Nothing of Endcap runs here but the making of the model.
+ * onnxruntime run of the same batches. Nothing of Endcap runs here.
  */
+
+import { FEATURE_COUNT } from '@endcap/ranking'
 import { fastify } from 'fastify'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { answerCalls, cpuMicros } from './child.js'
-import { createBenchMarket } from './market.js'
-import { createBenchModel, type ModelKind } from './model.js'
+import { BATCH_ROWS, type ModelKind, readBenchModel } from './model.js'
 
-const { model, ...size } = JSON.parse(process.argv[2]!) as {
-  topics: number
-  requests: number
-  model: ModelKind
-}
-const { onnx, batch, batchRows } = createBenchModel(createBenchMarket(size), model)
+const { dir, model } = JSON.parse(process.argv[2]!) as { dir: string; model: ModelKind }
+const { onnx, batches } = await readBenchModel(dir, model)
 const session = await InferenceSession.create(onnx, {
   executionMode: 'sequential',
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
 })
-const features = new Tensor('float32', batch, [batchRows, batch.length / batchRows])
+const size = BATCH_ROWS * FEATURE_COUNT
+const inputs = Array.from(
+  { length: batches.length / size },
+  (_, index) =>
+    new Tensor('float32', batches.subarray(index * size, (index + 1) * size), [BATCH_ROWS, FEATURE_COUNT]),
+)
 const app = fastify()
 let answer: unknown = {}
 app.post('/echo', async () => answer)
@@ -31,12 +33,12 @@ answerCalls({
   answerWith(body: unknown) {
     answer = body
   },
-  /** Runs the model so many times, as many at a time as the ad-server has requests. */
+  /** Runs the model so many times, with the slates of one request after the other, as many at a time as the ad-server has requests. */
   async runModel({ runs, atOnce }: { runs: number; atOnce: number }) {
     let left = runs
     await Promise.all(
       Array.from({ length: atOnce }, async () => {
-        while (left-- > 0) await session.run({ features })
+        while (left-- > 0) await session.run({ features: inputs[left % inputs.length]! })
       }),
     )
   },

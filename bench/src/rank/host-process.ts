@@ -12,9 +12,9 @@ import { FEATURE_SET } from '@endcap/ranking'
 import { startHost } from 'endcap'
 import { answerCalls, cpuMicros } from './child.js'
 import { createBenchMarket } from './market.js'
-import { createBenchModel } from './model.js'
+import { BENCH_MODEL_VERSION, trainBenchModels } from './model.js'
 
-const size = JSON.parse(process.argv[2]!) as { topics: number; requests: number }
+const size = JSON.parse(process.argv[2]!) as { topics: number; requests: number; visits: number }
 const SETTLE_TIMEOUT_MS = 60_000
 
 const dataDir = await mkdtemp(join(tmpdir(), 'endcap-bench-'))
@@ -33,11 +33,12 @@ answerCalls({
   /** Puts a model live whatever the gate would say: what it predicts is not measured here. */
   async installModel() {
     const { postgres } = host.ports
-    const { onnx, version, batchRows } = createBenchModel(createBenchMarket(size))
+    const { onnx } = trainBenchModels(createBenchMarket(size), size.visits).trained
+    const version = BENCH_MODEL_VERSION
     const now = new Date(systemClock())
     await insertModel(
       postgres,
-      { version, featureSet: FEATURE_SET, onnx, metrics: {}, gate: {}, trainedRows: BigInt(batchRows) },
+      { version, featureSet: FEATURE_SET, onnx, metrics: {}, gate: {}, trainedRows: 0n },
       now,
     )
     await postgres.transaction((tx) => promoteModel(tx, version, { by: 'bench', now, force: true }))

@@ -2,20 +2,22 @@
 import { STEPS } from '@endcap/ad-server'
 import { answerCalls, cpuMicros } from './child.js'
 import { createBenchMarket } from './market.js'
-import { createBenchModel, type ModelKind } from './model.js'
+import { type ModelKind, readBenchModel } from './model.js'
 import { startServing } from './serving.js'
 
-const { timed, model, ...size } = JSON.parse(process.argv[2]!) as {
+const { timed, model, dir, ...size } = JSON.parse(process.argv[2]!) as {
   topics: number
   requests: number
   timed: boolean
-  model?: ModelKind
+  /** Where the models are, and which of them. */
+  dir: string
+  model: ModelKind
 }
 const market = createBenchMarket(size)
 const nanoseconds = new Map<string, number>()
 const serving = await startServing(
   market,
-  createBenchModel(market, model),
+  await readBenchModel(dir, model),
   timed ? (step, took) => nanoseconds.set(step, (nanoseconds.get(step) ?? 0) + took) : undefined,
 )
 

@@ -5,22 +5,26 @@ const IR_VERSION = 8
 const DEFAULT_DOMAIN_OPSET = 17
 /** Trees live in a domain of their own, which only files that have some import. */
 const ML_DOMAIN = 'ai.onnx.ml'
-const ML_DOMAIN_OPSET = 3
+const ML_DOMAIN_OPSET = 5
+// TensorProto.DataType
 const FLOAT = 1
+const UINT8 = 2
 const INT64 = 7
 // AttributeProto.AttributeType
 const INT_ATTRIBUTE = 2
-const STRING_ATTRIBUTE = 3
-const FLOATS_ATTRIBUTE = 6
+const TENSOR_ATTRIBUTE = 4
 const INTS_ATTRIBUTE = 7
-const STRINGS_ATTRIBUTE = 8
 
-/** A constant of the graph. `dims` [] is a scalar. */
-export interface Initializer {
-  readonly name: string
-  readonly type: 'float32' | 'int64'
+/** `dims` [] is a scalar. Integers are not negative. */
+export interface ConstantTensor {
+  readonly type: 'float32' | 'uint8' | 'int64'
   readonly dims: readonly number[]
   readonly values: ArrayLike<number>
+}
+
+/** A constant of the graph. */
+export interface Initializer extends ConstantTensor {
+  readonly name: string
 }
 
 export interface GraphNode {
@@ -35,9 +39,8 @@ export interface GraphNode {
 /** A setting of an operator. Integers are not negative. */
 export type GraphAttribute = { readonly name: string } & (
   | { readonly type: 'int'; readonly value: number }
-  | { readonly type: 'string'; readonly value: string }
-  | { readonly type: 'ints' | 'floats'; readonly value: readonly number[] }
-  | { readonly type: 'strings'; readonly value: readonly string[] }
+  | { readonly type: 'ints'; readonly value: readonly number[] }
+  | { readonly type: 'tensor'; readonly value: ConstantTensor }
 )
 
 /** A float32 tensor that goes in or comes out; a string is a size known only at run time. */
@@ -55,7 +58,7 @@ export interface OnnxModel {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** The bytes of an ONNX file (IR version 8, opset 17 of the default domain, 3 of `ai.onnx.ml`). Equal models give equal bytes. */
+/** The bytes of an ONNX file (IR version 8, opset 17 of the default domain, 5 of `ai.onnx.ml`). Equal models give equal bytes. */
 export function encodeOnnx(model: OnnxModel): Uint8Array {
   const file = message().integer(1, IR_VERSION).text(2, 'endcap').message(7, graph(model))
   file.message(8, message().text(1, '').integer(2, DEFAULT_DOMAIN_OPSET))
@@ -70,7 +73,7 @@ function graph(model: OnnxModel): MessageWriter {
   const writer = message()
   for (const item of model.nodes) writer.message(1, node(item))
   writer.text(2, model.name)
-  for (const item of model.initializers) writer.message(5, tensor(item))
+  for (const item of model.initializers) writer.message(5, tensor(item.name, item))
   for (const item of model.inputs) writer.message(11, valueInfo(item))
   for (const item of model.outputs) writer.message(12, valueInfo(item))
   return writer
@@ -89,24 +92,25 @@ function attribute(item: GraphAttribute): MessageWriter {
   switch (item.type) {
     case 'int':
       return writer.integer(3, item.value).integer(20, INT_ATTRIBUTE)
-    case 'string':
-      return writer.text(4, item.value).integer(20, STRING_ATTRIBUTE)
-    case 'floats':
-      return writer.floats(7, item.value).integer(20, FLOATS_ATTRIBUTE)
     case 'ints':
       return writer.integers(8, item.value).integer(20, INTS_ATTRIBUTE)
-    case 'strings':
-      for (const value of item.value) writer.text(9, value)
-      return writer.integer(20, STRINGS_ATTRIBUTE)
+    case 'tensor':
+      return writer.message(5, tensor(item.name, item.value)).integer(20, TENSOR_ATTRIBUTE)
   }
 }
 
-function tensor({ name, type, dims, values }: Initializer): MessageWriter {
+function tensor(name: string, { type, dims, values }: ConstantTensor): MessageWriter {
   const size = dims.reduce((product, dim) => product * dim, 1)
   if (values.length !== size) throw new RangeError(`${name} needs ${size} values, not ${values.length}`)
   const writer = message().integers(1, dims)
-  if (type === 'float32') return writer.integer(2, FLOAT).floats(4, values).text(8, name)
-  return writer.integer(2, INT64).integers(7, Array.from(values)).text(8, name)
+  switch (type) {
+    case 'float32':
+      return writer.integer(2, FLOAT).floats(4, values).text(8, name)
+    case 'uint8':
+      return writer.integer(2, UINT8).integers(5, Array.from(values)).text(8, name)
+    case 'int64':
+      return writer.integer(2, INT64).integers(7, Array.from(values)).text(8, name)
+  }
 }
 
 function valueInfo({ name, dims }: TensorInfo): MessageWriter {

@@ -1,29 +1,28 @@
 import { encodeModelMetadata, type ModelMetadata } from '@endcap/ranking'
-import { encodeOnnx, type OnnxModel } from './onnx-graph.js'
+import type { BoostedModel } from '../train/boosted-model.js'
+import { boostedHead, LAST_AXIS } from './boosted-head.js'
+import { encodeOnnx } from './onnx-graph.js'
 
-/** What makes one output of a ranking model from its `features`: nodes that end in `pctr` or `pcvr` [N]. */
-export type ModelHead = Pick<OnnxModel, 'nodes' | 'initializers'>
-
-/** For `Squeeze`: makes [N] of [N, 1]. Every ranking model has it. */
-export const LAST_AXIS = 'last_axis'
-
-/** A model as serving loads it: `features` [N, F] → `pctr` [N], `pcvr` [N], all in float32. */
-export const encodeRankingModel = (model: {
-  readonly name: string
-  readonly heads: readonly ModelHead[]
+/** A model as serving loads it: `features` [N, F] → `pctr` [N], `pcvr` [N], all in float32. Equal models give equal bytes. */
+export function encodeRankingModel({
+  ctr,
+  cvr,
+  metadata,
+}: {
+  readonly ctr: BoostedModel
+  readonly cvr: BoostedModel
   readonly metadata: ModelMetadata
-}): Uint8Array =>
-  encodeOnnx({
-    name: model.name,
-    inputs: [{ name: 'features', dims: ['rows', model.metadata.featureNames.length] }],
+}): Uint8Array {
+  const heads = [boostedHead('pctr', ctr), boostedHead('pcvr', cvr)]
+  return encodeOnnx({
+    name: 'endcap-ranking',
+    inputs: [{ name: 'features', dims: ['rows', metadata.featureNames.length] }],
     outputs: [
       { name: 'pctr', dims: ['rows'] },
       { name: 'pcvr', dims: ['rows'] },
     ],
-    nodes: model.heads.flatMap(({ nodes }) => nodes),
-    initializers: [
-      ...model.heads.flatMap(({ initializers }) => initializers),
-      { name: LAST_AXIS, type: 'int64', dims: [1], values: [1] },
-    ],
-    metadata: encodeModelMetadata(model.metadata),
+    nodes: heads.flatMap(({ nodes }) => nodes),
+    initializers: [...heads.flatMap(({ initializers }) => initializers), LAST_AXIS],
+    metadata: encodeModelMetadata(metadata),
   })
+}

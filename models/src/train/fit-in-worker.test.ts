@@ -60,7 +60,7 @@ describe('the training thread', () => {
       const { fitInWorker } = await import(${JSON.stringify(file)})
       const result = await fitInWorker({ rows: 4, columns: 1, features: Float32Array.of(0, 1, 0, 1), clicked: Uint8Array.of(0, 1, 1, 0),
         ordered: new Uint8Array(4), positions: Uint16Array.of(1, 2, 1, 2), trainEnd: 2, validationEnd: 3, goldenRows: 64 })
-      console.log(result.metrics.ctr.rows)`
+      console.log(result.ctr.metrics.rows)`
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [...flags, '--input-type=module', '--eval', script],
@@ -82,12 +82,31 @@ describe('fitting', () => {
     expect(fitRanking({ ...data, clicked: telling }).ctr.l2).toBeLessThanOrEqual(100)
   })
 
+  it('grows trees where a line tells too little, and none where it tells all', () => {
+    const data = input(8000)
+    const random = seededRandom(12)
+    const value = (row: number, column: number): number => data.features[row * 4 + column]!
+    // Which of two values is larger than 0 decides alone: no weight of either tells anything.
+    const crossed = data.clicked.map((_, row) =>
+      random() < (value(row, 0) * value(row, 1) > 0 ? 0.6 : 0.1) ? 1 : 0,
+    )
+    const { ctr } = fitRanking({ ...data, clicked: crossed })
+    expect(ctr.model.trees.length).toBeGreaterThan(5)
+    expect(ctr.logisticLogLoss! - ctr.metrics.logLoss!).toBeGreaterThan(0.1)
+    expect(Math.abs(ctr.metrics.calibration! - 1)).toBeLessThan(0.1)
+    const line = fitRanking(data).ctr
+    expect(line.model.trees).toEqual([])
+    expect(line.logisticLogLoss).toBeUndefined()
+  })
+
   it('still gives a model when nobody clicked, or nobody ordered', () => {
     const none = { ...input(300), clicked: new Uint8Array(300), ordered: new Uint8Array(300) }
-    const { ctr, cvr, metrics } = fitRanking(none)
-    expect(ctr.model.weights.every((weight) => weight === 0)).toBe(true)
-    expect(cvr.model.weights.every((weight) => weight === 0)).toBe(true)
-    expect(metrics.ctr.auc).toBeNull()
+    const { ctr, cvr } = fitRanking(none)
+    for (const { model } of [ctr, cvr]) {
+      expect(model.logistic.weights.every((weight) => weight === 0)).toBe(true)
+      expect(model.trees).toEqual([])
+    }
+    expect(ctr.metrics.auc).toBeNull()
     expect(fitRanking({ ...input(300), ordered: new Uint8Array(300) }).cvr.baseRate).toBeLessThan(0.02)
   })
 })

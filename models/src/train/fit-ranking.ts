@@ -1,6 +1,8 @@
-import { fitLogistic, type LogisticModel, predictLogistic } from './logistic.js'
-import { type Metrics, measure, rowLosses } from './metrics.js'
+import { type BoostedModel, predictBoosted } from './boosted-model.js'
+import { fitLogistic, type LogisticModel, predictLogistic, scoreLogistic } from './logistic.js'
+import { logLoss, type Metrics, measure, rowLosses } from './metrics.js'
 import { type LabelledRows, sliceRows } from './rows.js'
+import { type BoostingOptions, fitTrees, type ScoredRows } from './trees.js'
 
 /** What the fit needs; plain arrays, so that it crosses to a worker thread (shared memory is not copied). */
 export interface FitInput {
@@ -16,18 +18,20 @@ export interface FitInput {
 }
 
 export interface FittedHead {
-  readonly model: LogisticModel
-  /** The penalty that validation chose. */
+  readonly model: BoostedModel
+  /** The penalty of the logistic regression that validation chose. */
   readonly l2: number
   /** Rate of the label over the training and validation slices. */
   readonly baseRate: number
+  /** Log loss of the logistic regression alone on the test slice; undefined without trees or without rows. */
+  readonly logisticLogLoss: number | undefined
+  /** On the test slice, at the positions shown. */
+  readonly metrics: Metrics
 }
 
 export interface FitResult {
   readonly ctr: FittedHead
   readonly cvr: FittedHead
-  /** On the test slice, at the positions shown. */
-  readonly metrics: { readonly ctr: Metrics; readonly cvr: Metrics }
   readonly golden: {
     readonly features: Float32Array
     readonly pctr: Float32Array
@@ -38,99 +42,131 @@ export interface FitResult {
 /** From all but a constant to barely held. */
 const PENALTIES = [10_000, 1_000, 100, 10, 1] as const
 
+const BOOSTING: BoostingOptions = { rounds: 400, leaves: 15, leastRows: 50, rate: 0.05, l2: 1 }
+const PATIENCE = 20
+
 /**
- * Fits both heads: clicks over all rows, orders over the clicked ones. Each penalty is tried on the training slice, the validation slice
- * chooses one, and the model is then fitted to both. `onProgress` hears shares of the work from 0 to 1.
+ * Fits both heads: clicks over all rows, orders over the clicked ones. Each is a logistic regression, whose penalty the validation slice
+ * chooses, with trees boosted on top of it, as many as the validation slice gains from: none where there is too little to learn more
+ * than a line. Both are then fitted to both slices. `onProgress` hears shares of the work from 0 to 1.
  */
 export function fitRanking(
   input: FitInput,
   onProgress: (share: number) => void = () => undefined,
 ): FitResult {
-  const clicks: LabelledRows = {
+  const clicks: SlicedRows = {
     rows: input.rows,
     columns: input.columns,
     features: input.features,
     labels: input.clicked,
+    positions: input.positions,
+    trainEnd: input.trainEnd,
+    validationEnd: input.validationEnd,
   }
-  const ctr = fitHead(clicks, input.trainEnd, input.validationEnd, (share) => onProgress(share * 0.8))
-  const clicked = clickedRows(input)
-  const cvr = fitHead(clicked.rows, clicked.trainEnd, clicked.validationEnd, (share) =>
-    onProgress(0.8 + share * 0.15),
-  )
-  const test = sliceRows(clicks, input.validationEnd, input.rows)
-  const clickedTest = sliceRows(clicked.rows, clicked.validationEnd, clicked.rows.rows)
-  const metrics = {
-    ctr: measure(
-      predictLogistic(ctr.model, test.features, test.rows),
-      test.labels,
-      ctr.baseRate,
-      input.positions.subarray(input.validationEnd),
-    ),
-    cvr: measure(
-      predictLogistic(cvr.model, clickedTest.features, clickedTest.rows),
-      clickedTest.labels,
-      cvr.baseRate,
-    ),
-  }
-  const golden = goldenFeatures(input)
-  onProgress(1)
+  const ctr = fitHead(clicks, (share) => onProgress(share * 0.85))
+  const cvr = fitHead(clickedRows(input), (share) => onProgress(0.85 + share * 0.15))
+  const features = goldenFeatures(input)
+  const { goldenRows } = input
   return {
     ctr,
     cvr,
-    metrics,
     golden: {
-      features: golden,
-      pctr: predictLogistic(ctr.model, golden, input.goldenRows),
-      pcvr: predictLogistic(cvr.model, golden, input.goldenRows),
+      features,
+      pctr: predictBoosted(ctr.model, features, goldenRows),
+      pcvr: predictBoosted(cvr.model, features, goldenRows),
     },
   }
 }
 
-function fitHead(
-  data: LabelledRows,
-  trainEnd: number,
-  validationEnd: number,
-  onProgress: (share: number) => void,
-): FittedHead {
-  const seen = sliceRows(data, 0, validationEnd)
-  const baseRate = rateOf(seen.labels)
-  const train = sliceRows(data, 0, trainEnd)
-  const validation = sliceRows(data, trainEnd, validationEnd)
-  // Without rows on either side there is nothing to choose by: the strongest penalty stays.
-  const l2 =
-    train.rows > 0 && validation.rows > 0 ? choosePenalty(train, validation, onProgress) : PENALTIES[0]
-  const model = seen.rows > 0 ? fitLogistic(seen, { l2 }) : unfitted(data.columns)
-  onProgress(1)
-  return { model, l2, baseRate }
+/** In the order of time: to train on up to `trainEnd`, to choose by up to `validationEnd`, to measure on from there. */
+interface SlicedRows extends LabelledRows {
+  readonly trainEnd: number
+  readonly validationEnd: number
+  /** Empty where they are not measured by. */
+  readonly positions: Uint16Array
 }
 
+function fitHead(data: SlicedRows, onProgress: (share: number) => void): FittedHead {
+  const { trainEnd, validationEnd } = data
+  const seen = sliceRows(data, 0, validationEnd)
+  const train = sliceRows(data, 0, trainEnd)
+  const validation = sliceRows(data, trainEnd, validationEnd)
+  const test = sliceRows(data, validationEnd, data.rows)
+  const baseRate = rateOf(seen.labels)
+  // Without rows on either side there is nothing to choose by: the strongest penalty stays, and no trees.
+  const { l2, rounds } =
+    train.rows > 0 && validation.rows > 0
+      ? chooseSize(train, validation, (share) => onProgress(share * 0.6))
+      : { l2: PENALTIES[0], rounds: 0 }
+  const logistic = seen.rows > 0 ? fitLogistic(seen, { l2 }) : unfitted(data.columns)
+  const trees =
+    rounds === 0
+      ? []
+      : fitTrees(scoredBy(logistic, seen), { ...BOOSTING, rounds }, undefined, (share) =>
+          onProgress(0.6 + share * 0.4),
+        )
+  const model = { logistic, trees }
+  onProgress(1)
+  const predictions = predictBoosted(model, test.features, test.rows)
+  return {
+    model,
+    l2,
+    baseRate,
+    logisticLogLoss:
+      rounds === 0
+        ? undefined
+        : (logLoss(predictLogistic(logistic, test.features, test.rows), test.labels) ?? undefined),
+    metrics: measure(predictions, test.labels, baseRate, data.positions.subarray(validationEnd)),
+  }
+}
+
+const scoredBy = (model: LogisticModel, data: LabelledRows): ScoredRows => ({
+  ...data,
+  scores: scoreLogistic(model, data),
+})
+
 /**
- * The strongest penalty whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
- * cannot tell apart is settled for the simpler model [the one-standard-error rule of Breiman et al. 1984].
+ * The simplest model whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
+ * cannot tell apart is settled for the stronger penalty, and for none rather than trees [the one-standard-error rule of Breiman et al.
+ * 1984].
  */
-function choosePenalty(
+function chooseSize(
   train: LabelledRows,
   validation: LabelledRows,
   onProgress: (share: number) => void,
-): number {
+): { readonly l2: number; readonly rounds: number } {
   let former: LogisticModel | undefined
+  const lossesOf = (probabilities: Float32Array): Float64Array => rowLosses(probabilities, validation.labels)
   const tried = PENALTIES.map((l2, index) => {
     former = fitLogistic(train, { l2, ...(former && { from: former }) })
-    const losses = rowLosses(predictLogistic(former, validation.features, validation.rows), validation.labels)
-    onProgress((index + 1) / (PENALTIES.length + 1))
-    return { l2, losses, mean: meanOf(losses) }
+    onProgress((0.5 * (index + 1)) / PENALTIES.length)
+    return {
+      l2,
+      model: former,
+      losses: lossesOf(predictLogistic(former, validation.features, validation.rows)),
+    }
   })
-  const best = tried.reduce((least, one) => (one.mean < least.mean ? one : least))
-  return tried.find(({ losses, mean }) => mean - best.mean <= standardErrorOfGap(losses, best.losses))!.l2
+  const best = tried.reduce((least, one) => (meanOf(one.losses) < meanOf(least.losses) ? one : least))
+  const logistic = tried.find(({ losses }) => !isHigher(losses, best.losses))!
+  const trees = fitTrees(
+    scoredBy(logistic.model, train),
+    BOOSTING,
+    { validation: scoredBy(logistic.model, validation), patience: PATIENCE },
+    (share) => onProgress(0.5 + share / 2),
+  )
+  const boosted = { logistic: logistic.model, trees }
+  const losses = lossesOf(predictBoosted(boosted, validation.features, validation.rows))
+  return { l2: logistic.l2, rounds: isHigher(logistic.losses, losses) ? trees.length : 0 }
 }
 
 const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-function standardErrorOfGap(left: Float64Array, right: Float64Array): number {
+/** By more than one standard error of their mean difference, row by row. */
+function isHigher(left: Float64Array, right: Float64Array): boolean {
   const gaps = left.map((loss, row) => loss - right[row]!)
   const mean = meanOf(gaps)
   const variance = gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / Math.max(1, gaps.length - 1)
-  return Math.sqrt(variance / gaps.length)
+  return mean > Math.sqrt(variance / gaps.length)
 }
 
 /** What is predicted of a label that was never observed either way. */
@@ -151,7 +187,7 @@ function rateOf(labels: Uint8Array): number {
   return labels.length === 0 ? UNKNOWN_RATE : positives / labels.length
 }
 
-function clickedRows(input: FitInput): { rows: LabelledRows; trainEnd: number; validationEnd: number } {
+function clickedRows(input: FitInput): SlicedRows {
   const { columns } = input
   const numbers: number[] = []
   let trainEnd = 0
@@ -167,7 +203,15 @@ function clickedRows(input: FitInput): { rows: LabelledRows; trainEnd: number; v
     features.set(input.features.subarray(from * columns, (from + 1) * columns), to * columns)
   }
   const labels = Uint8Array.from(numbers, (row) => input.ordered[row]!)
-  return { rows: { rows: numbers.length, columns, features, labels }, trainEnd, validationEnd }
+  return {
+    rows: numbers.length,
+    columns,
+    features,
+    labels,
+    positions: new Uint16Array(),
+    trainEnd,
+    validationEnd,
+  }
 }
 
 /** Values that no slate should hold, each filling a row: they must still give the same probability everywhere. */

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { lightgbmExampleIsHere, readLightgbmExample } from '../testing/lightgbm-example.js'
 import { seededRandom } from '../testing/synthetic-market.js'
 import { fitLogistic, predictLogistic } from './logistic.js'
 import { auc, logLoss } from './metrics.js'
@@ -152,27 +152,10 @@ describe('logistic regression', () => {
   })
 })
 
-const SHARED = new URL('../../../../shared/data/lightgbm-binary/', import.meta.url)
-const readable = process.env.CI !== 'true' && existsSync(SHARED)
-if (!readable) console.warn('shared/data/lightgbm-binary is not here (or CI=true): its test is skipped')
-
-describe.skipIf(!readable)('on the LightGBM binary example', () => {
-  const read = (name: string): LabelledRows => {
-    const lines = readFileSync(new URL(name, SHARED), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t').map(Number))
-    return {
-      rows: lines.length,
-      columns: lines[0]!.length - 1,
-      features: Float32Array.from(lines.flatMap((line) => line.slice(1))),
-      labels: Uint8Array.from(lines, (line) => line[0]!),
-    }
-  }
-
+describe.skipIf(!lightgbmExampleIsHere)('on the LightGBM binary example', () => {
   it('ranks unseen rows clearly better than chance', () => {
-    const model = fitLogistic(read('binary.train'), { l2: 1 })
-    const test = read('binary.test')
+    const model = fitLogistic(readLightgbmExample('train'), { l2: 1 })
+    const test = readLightgbmExample('test')
     const predictions = predictLogistic(model, test.features, test.rows)
     expect(auc(predictions, test.labels)!).toBeGreaterThan(0.65)
     expect(logLoss(predictions, test.labels)!).toBeLessThan(0.66)

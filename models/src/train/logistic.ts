@@ -1,4 +1,5 @@
-import type { LabelledRows } from './rows.js'
+import { sigmoid } from './log-odds.js'
+import { baseScore, type FeatureRows, isOneClass, type LabelledRows, labelMass } from './rows.js'
 
 /**
  * Logistic regression over standardised features. All numbers are float32 values, so that the ONNX file holds exactly this model.
@@ -34,21 +35,16 @@ export function fitLogistic(data: LabelledRows, options: FitOptions): LogisticMo
   if (data.rows === 0) throw new RangeError('nothing to fit')
   if (!(options.l2 > 0)) throw new RangeError('the penalty must be positive')
   const scaling = standardisation(data)
-  const { total, positives } = labelMass(data)
-  if (positives === 0 || positives === total) {
-    const rate = (positives + 0.5) / (total + 1)
-    return {
-      ...scaling,
-      weights: new Float32Array(data.columns),
-      intercept: Math.fround(Math.log(rate / (1 - rate))),
-    }
-  }
+  const mass = labelMass(data)
+  const base = baseScore(mass)
+  if (isOneClass(mass))
+    return { ...scaling, weights: new Float32Array(data.columns), intercept: Math.fround(base) }
   // The last parameter is the intercept.
-  let parameters = startingPoint(scaling, options.from, positives / total)
+  let parameters = startingPoint(scaling, options.from, base)
   const standard = standardiseAll(data, scaling)
   let state = evaluate(standard, parameters, options.l2)
   for (let step = 0; step < (options.maxSteps ?? 30); step++) {
-    if (largest(state.gradient) <= GRADIENT_TOLERANCE * total) break
+    if (largest(state.gradient) <= GRADIENT_TOLERANCE * mass.total) break
     const direction = solve(state.hessian, state.gradient)
     let moved = false
     for (let rate = 1; rate > 1e-4; rate /= 2) {
@@ -70,19 +66,22 @@ export function fitLogistic(data: LabelledRows, options: FitOptions): LogisticMo
   }
 }
 
-/** Probabilities of `rows` rows, in double precision from float32 inputs. */
-export function predictLogistic(model: LogisticModel, features: Float32Array, rows: number): Float32Array {
-  const columns = model.weights.length
-  const probabilities = new Float32Array(rows)
+/** Log-odds of each row, in double precision from float32 inputs. */
+export function scoreLogistic(model: LogisticModel, { rows, columns, features }: FeatureRows): Float64Array {
+  const scores = new Float64Array(rows)
   for (let row = 0; row < rows; row++) {
     let score = model.intercept
     for (let column = 0; column < columns; column++) {
       score += model.weights[column]! * standardised(model, features[row * columns + column]!, column)
     }
-    probabilities[row] = sigmoid(score)
+    scores[row] = score
   }
-  return probabilities
+  return scores
 }
+
+/** Probabilities of `rows` rows. */
+export const predictLogistic = (model: LogisticModel, features: Float32Array, rows: number): Float32Array =>
+  Float32Array.from(scoreLogistic(model, { rows, columns: model.weights.length, features }), sigmoid)
 
 type Scaling = Pick<LogisticModel, 'least' | 'largest' | 'means' | 'scales'>
 
@@ -119,22 +118,11 @@ function standardisation({ rows, columns, features }: LabelledRows): Scaling {
   return { least, largest: largestSeen, means, scales }
 }
 
-function labelMass({ rows, labels, weights }: LabelledRows): { total: number; positives: number } {
-  let total = 0
-  let positives = 0
-  for (let row = 0; row < rows; row++) {
-    const weight = weights ? weights[row]! : 1
-    total += weight
-    if (labels[row] === 1) positives += weight
-  }
-  return { total, positives }
-}
-
 /** A former model's weights belong to its own scaling: expressed in this one they start the search near the answer. */
-function startingPoint(scaling: Scaling, from: LogisticModel | undefined, rate: number): Float64Array {
+function startingPoint(scaling: Scaling, from: LogisticModel | undefined, base: number): Float64Array {
   const columns = scaling.means.length
   const start = new Float64Array(columns + 1)
-  start[columns] = Math.log(rate / (1 - rate))
+  start[columns] = base
   if (from && from.weights.length === columns) {
     let intercept = from.intercept
     for (let column = 0; column < columns; column++) {
@@ -201,12 +189,6 @@ function evaluate(data: LabelledRows, parameters: Float64Array, l2: number): Eva
   }
   for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) hessian[j * size + i] = hessian[i * size + j]!
   return { loss, gradient, hessian }
-}
-
-const sigmoid = (score: number): number => {
-  if (score >= 0) return 1 / (1 + Math.exp(-score))
-  const odds = Math.exp(score)
-  return odds / (1 + odds)
 }
 
 const largest = (values: Float64Array): number => {

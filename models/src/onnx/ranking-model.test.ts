@@ -16,14 +16,15 @@ import {
   readModelMetadata,
   slateContext,
 } from '@endcap/ranking'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../testing/synthetic-market.js'
-import { fitLogistic, type LogisticModel, predictLogistic } from '../train/logistic.js'
-import { logisticModelToOnnx } from './logistic-model.js'
+import { type BoostedModel, predictBoosted } from '../train/boosted-model.js'
+import { fitLogistic, scoreLogistic } from '../train/logistic.js'
+import { fitTrees } from '../train/trees.js'
 import { encodeOnnx } from './onnx-graph.js'
+import { encodeRankingModel } from './ranking-model.js'
 
-function trained(seed: number): LogisticModel {
+function trained(seed: number, rounds: number): BoostedModel {
   const random = seededRandom(seed)
   const rows = 600
   const features = Float32Array.from(
@@ -31,30 +32,49 @@ function trained(seed: number): LogisticModel {
     (_, at) => (random() - 0.5) * (1 + (at % 7)),
   )
   const labels = Uint8Array.from({ length: rows }, (_, row) =>
-    features[row * FEATURE_COUNT]! + random() > 0.6 ? 1 : 0,
+    features[row * FEATURE_COUNT]! * features[row * FEATURE_COUNT + 1]! + random() > 0.6 ? 1 : 0,
   )
-  return fitLogistic({ rows, columns: FEATURE_COUNT, features, labels }, { l2: 1 })
+  const data = { rows, columns: FEATURE_COUNT, features, labels }
+  const logistic = fitLogistic(data, { l2: 1 })
+  const scores = scoreLogistic(logistic, data)
+  const options = { rounds, leaves: 15, leastRows: 10, rate: 0.1, l2: 1 }
+  return { logistic, trees: rounds === 0 ? [] : fitTrees({ ...data, scores }, options) }
 }
 
 const EXTREMES = [0, -0, 1e-45, -1e-45, 1e30, -1e30, 3.4e38, -3.4e38, Infinity, -Infinity]
 
-/** Rows inside and far outside of what training saw, and on its very edges. */
-function rowsFor(model: LogisticModel, count: number): Float32Array {
+/** Rows inside and far outside of what training saw, and on its very edges and thresholds. */
+function rowsFor({ logistic, trees }: BoostedModel, count: number): Float32Array {
   const random = seededRandom(count)
   const features = new Float32Array(count * FEATURE_COUNT)
   for (let at = 0; at < features.length; at++) {
     const column = at % FEATURE_COUNT
     const kind = random()
-    if (kind < 0.6) features[at] = (random() - 0.5) * 8
-    else if (kind < 0.7) features[at] = model.least[column]!
-    else if (kind < 0.8) features[at] = model.largest[column]!
+    if (kind < 0.5) features[at] = (random() - 0.5) * 8
+    else if (kind < 0.6) features[at] = logistic.least[column]!
+    else if (kind < 0.7) features[at] = logistic.largest[column]!
     else features[at] = EXTREMES[Math.floor(random() * EXTREMES.length)]!
+  }
+  // Every threshold in a row of its own, and what stands next to it on either side.
+  const next = new Float32Array(1)
+  const bits = new Int32Array(next.buffer)
+  const splits = trees.flatMap(({ columns, thresholds }) =>
+    Array.from(columns, (column, node) => [column, thresholds[node]!] as const),
+  )
+  for (const [index, [column, threshold]] of splits.entries()) {
+    for (const step of [-1, 0, 1]) {
+      const row = 3 * index + step + 1
+      if (row >= count) break
+      next[0] = threshold
+      bits[0]! += step
+      features[row * FEATURE_COUNT + column] = next[0]!
+    }
   }
   return features
 }
 
-const ctr = trained(1)
-const cvr = trained(2)
+const ctr = trained(1, 40)
+const cvr = trained(2, 0)
 const golden = rowsFor(ctr, GOLDEN_ROWS)
 
 const metadata = (over: Partial<ModelMetadata> = {}): ModelMetadata => ({
@@ -68,54 +88,31 @@ const metadata = (over: Partial<ModelMetadata> = {}): ModelMetadata => ({
   createdAt: '2026-01-03T00:00:00.000Z',
   golden: {
     features: golden,
-    pctr: predictLogistic(ctr, golden, GOLDEN_ROWS),
-    pcvr: predictLogistic(cvr, golden, GOLDEN_ROWS),
+    pctr: predictBoosted(ctr, golden, GOLDEN_ROWS),
+    pcvr: predictBoosted(cvr, golden, GOLDEN_ROWS),
   },
   ...over,
 })
 
-const file = (over: Partial<ModelMetadata> = {}) =>
-  logisticModelToOnnx({ ctr: { model: ctr }, cvr: { model: cvr }, metadata: metadata(over) })
+const file = (over: Partial<ModelMetadata> = {}) => encodeRankingModel({ ctr, cvr, metadata: metadata(over) })
 
-describe('a logistic model as ONNX', () => {
-  it('predicts what its trainer predicts, to 1e-5, inside and far outside of the data', async () => {
+describe('a ranking model as ONNX', () => {
+  it('predicts what its trainer predicts, to 1e-5, inside and far outside of the data and on each threshold', async () => {
     const predictor = await loadPredictor(file())
     const rows = 3000
+    expect(ctr.trees).toHaveLength(40)
+    expect(cvr.trees).toHaveLength(0)
+    expect(ctr.trees.reduce((sum, { columns }) => sum + columns.length, 0) * 3).toBeLessThan(rows)
     const features = rowsFor(ctr, rows)
     const { pctr, pcvr } = await predictor.predict(features, rows)
-    expect(largestGap(pctr, predictLogistic(ctr, features, rows))).toBeLessThanOrEqual(PARITY_TOLERANCE)
-    expect(largestGap(pcvr, predictLogistic(cvr, features, rows))).toBeLessThanOrEqual(PARITY_TOLERANCE)
+    expect(largestGap(pctr, predictBoosted(ctr, features, rows))).toBeLessThanOrEqual(PARITY_TOLERANCE)
+    expect(largestGap(pcvr, predictBoosted(cvr, features, rows))).toBeLessThanOrEqual(PARITY_TOLERANCE)
     await predictor.close()
   })
 
   it('gives equal bytes for equal models, and its metadata comes back', () => {
     expect(file()).toEqual(file())
     expect(readModelMetadata(file())).toEqual(metadata())
-  })
-
-  it('applies Platt scaling to the score', async () => {
-    const platt = { slope: 0.5, offset: -1 }
-    const bytes = logisticModelToOnnx({
-      ctr: { model: ctr, platt },
-      cvr: { model: cvr },
-      metadata: metadata(),
-    })
-    const session = await InferenceSession.create(bytes)
-    const outputs = await session.run({
-      features: new Tensor('float32', golden, [GOLDEN_ROWS, FEATURE_COUNT]),
-    })
-    const scaled = outputs.pctr!.data as Float32Array
-    const plain = predictLogistic(ctr, golden, GOLDEN_ROWS)
-    let compared = 0
-    for (const [row, p] of plain.entries()) {
-      // The score is read back from a float32 probability, which near 0 and 1 no longer tells it.
-      if (p < 0.01 || p > 0.99) continue
-      compared++
-      expect(scaled[row]!).toBeCloseTo(1 / (1 + Math.exp(1 - 0.5 * Math.log(p / (1 - p)))), 5)
-    }
-    expect(compared).toBeGreaterThan(5)
-    expect(outputs.pctr!.dims).toEqual([GOLDEN_ROWS])
-    await session.release()
   })
 
   it('ranks a slate as the features say, for one row, many rows and none', async () => {
@@ -175,8 +172,8 @@ describe('loading a model', () => {
   })
 
   it('refuses one whose output is no probability', async () => {
-    const nan = { ...ctr, intercept: Number.NaN }
-    const bytes = logisticModelToOnnx({ ctr: { model: nan }, cvr: { model: cvr }, metadata: metadata() })
+    const nan = { ...ctr, logistic: { ...ctr.logistic, intercept: Number.NaN } }
+    const bytes = encodeRankingModel({ ctr: nan, cvr, metadata: metadata() })
     await expect(loadPredictor(bytes)).rejects.toThrow(ModelLoadError)
   })
 
