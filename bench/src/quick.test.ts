@@ -23,11 +23,11 @@ const STEPS = ['parse', 'retrieve', 'filter', 'features', 'predict', 'auction', 
 
 describe('the rank bench', () => {
   it('prints the cost of a whole answer against its floor and the share of each step', PATIENT, async () => {
-    const [logistic, trees, steps, ...more] = await run('rank', 'cpu', 'steps', '--quick')
+    const [trained, logistic, steps, ...more] = await run('rank', 'cpu', 'steps', '--quick')
     expect(more).toEqual([])
     for (const [model, cpu] of [
+      ['trained', trained],
       ['logistic', logistic],
-      ['trees', trees],
     ] as const) {
       expect(cpu).toMatchObject({
         bench: 'rank',
@@ -48,6 +48,8 @@ describe('the rank bench', () => {
       })
       expect(cpu!.ratio).toBeGreaterThan(0)
     }
+    const { ctr } = trained!.trees as { ctr: number }
+    expect(ctr).toBeGreaterThan(0)
     expect(steps).toMatchObject({
       bench: 'rank.steps',
       micros: numbers(...STEPS),

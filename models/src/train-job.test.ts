@@ -134,6 +134,9 @@ describe('training', () => {
     )
     expect(outcome.gate.checks.filter((check) => !check.ok)).toEqual([])
     expect(outcome).toMatchObject({ status: 'live', rows: 12_000, gate: { passed: true } })
+    expect(outcome.gate.checks.some(({ name }) => name === 'better_than_logistic')).toBe(
+      outcome.trees.ctr > 0,
+    )
     const { logLoss, baseRateLogLoss, auc, calibration } = outcome.metrics
     expect(logLoss!).toBeLessThan(baseRateLogLoss!)
     expect(auc!).toBeGreaterThan(0.65)
@@ -147,6 +150,27 @@ describe('training', () => {
     expect(predictor.metadata.trainedTo < new Date(START_MS + 1500_000).toISOString()).toBe(true)
     await predictor.close()
     expect(new Set(stages.map(({ stage }) => stage))).toEqual(new Set(['read', 'fit', 'evaluate', 'store']))
+  })
+
+  it('grows trees where shoppers want what no line can say, and says by how much they are better', async () => {
+    const startMs = Date.UTC(2026, 4, 1)
+    const crossed = syntheticMarket({
+      auctions: 1000,
+      seed: 9,
+      startMs,
+      firstNumber: 1_000_000,
+      crossedTastes: true,
+    })
+    await storeMarket(clickhouse.clickhouse, crossed, 'crossed')
+    const range = { from: new Date(startMs), to: new Date(startMs + 3_600_000) }
+    const outcome = await trainModel(deps(), { ...range, promote: true, actor: 'test' })
+    expect(outcome).toMatchObject({ status: 'live', rows: 8000 })
+    expect(outcome.trees.ctr).toBeGreaterThan(5)
+    const check = outcome.gate.checks.find(({ name }) => name === 'better_than_logistic')!
+    expect(check).toMatchObject({ left: outcome.metrics.logLoss, ok: true })
+    expect(check.right! - check.left!).toBeGreaterThan(0.02)
+    const [stored] = await listModels(database.postgres)
+    expect(stored!.metrics).toMatchObject({ trees: outcome.trees })
   })
 
   it('learned that a higher place is clicked more, and that a title that answers the query is', async () => {

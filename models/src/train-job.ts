@@ -66,6 +66,8 @@ export interface TrainOutcome {
   readonly version: string
   readonly status: 'live' | 'candidate' | 'rejected'
   readonly rows: number
+  /** How many the head of clicks has, and that of orders; 0: a logistic regression foretells as well. */
+  readonly trees: { readonly ctr: number; readonly cvr: number }
   /** Of clicks, on the test slice. */
   readonly metrics: Metrics
   readonly gate: Gate
@@ -125,7 +127,7 @@ export async function trainModel(deps: TrainDeps, options: TrainOptions): Promis
   })
   progress({ stage: 'store', share: 1, rows })
   deps.logger.info({ modelVersion: version, status, rows, trees: treesOf(fit), gate }, 'a model was trained')
-  return { version, status, rows, metrics: fit.ctr.metrics, gate }
+  return { version, status, rows, trees: treesOf(fit), metrics: fit.ctr.metrics, gate }
 }
 
 function tooLittle(rows: number): TrainOutcome {
@@ -134,6 +136,7 @@ function tooLittle(rows: number): TrainOutcome {
     version: '',
     status: 'rejected',
     rows,
+    trees: { ctr: 0, cvr: 0 },
     metrics: measure([], [], 0),
     gate: { passed: false, checks: [check] },
   }
@@ -159,8 +162,10 @@ function toOnnx(version: string, fit: FitResult, dataset: Dataset, split: TimeSp
   })
 }
 
-/** How many each head has. */
-const treesOf = ({ ctr, cvr }: FitResult) => ({ ctr: ctr.model.trees.length, cvr: cvr.model.trees.length })
+const treesOf = ({ ctr, cvr }: FitResult): TrainOutcome['trees'] => ({
+  ctr: ctr.model.trees.length,
+  cvr: cvr.model.trees.length,
+})
 
 interface Evaluation {
   readonly gate: Gate

@@ -49,7 +49,10 @@ export function trainCommand(program: Command): void {
     })
     if (options.json) printJson(outcome)
     else {
-      print(`Model ${outcome.version}: ${outcome.status}, from ${outcome.rows} rows`)
+      const { ctr, cvr } = outcome.trees
+      print(
+        `Model ${outcome.version}: ${outcome.status}, from ${outcome.rows} rows; ${ctr} trees for clicks, ${cvr} for orders`,
+      )
       printChecks({
         ok: outcome.gate.passed,
         checks: outcome.gate.checks.map((check) => ({

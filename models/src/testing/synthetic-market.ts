@@ -34,8 +34,12 @@ export interface MarketOptions {
   readonly auctions: number
   readonly seed: number
   readonly startMs: number
+  /** Of the first auction; others follow. Markets in one store must not share numbers. Default 0. */
+  readonly firstNumber?: number
   /** Clicks that do not depend on anything a model could know. */
   readonly blindClicks?: boolean
+  /** Shoppers on phones want what is cheap, those at desks what is dear: neither tells anything alone. */
+  readonly crossedTastes?: boolean
 }
 
 export interface ServedAuction {
@@ -75,7 +79,8 @@ export function syntheticMarket(options: MarketOptions): Market {
   for (let number = 0; number < options.auctions; number++) {
     const atMs = options.startMs + number * 1000
     const query = TERMS[Math.floor(random() * TERMS.length)]!
-    const context = slateContext({ query, device: 'mobile', placement: 'search', atMs })
+    const device = options.crossedTastes && number % 2 === 1 ? 'desktop' : 'mobile'
+    const context = slateContext({ query, device, placement: 'search', atMs })
     const start = Math.floor(random() * LISTINGS)
     // 7 and 60 have no common factor: a listing never stands twice in a slate.
     const slate = Array.from({ length: SLOTS }, (_, index) => listings[(start + index * 7) % LISTINGS]!)
@@ -87,12 +92,16 @@ export function syntheticMarket(options: MarketOptions): Market {
     }))
     const features = new Float32Array(SLOTS * FEATURE_COUNT)
     computeFeatures(context, candidates, stats, features)
-    const event = auctionEvent(number, atMs, query, features, candidates)
+    const event = auctionEvent((options.firstNumber ?? 0) + number, atMs, query, features, candidates)
     served.push({ event, features })
     for (const [index, { ranked, quality }] of slate.entries()) {
       const position = index + 1
       const taste = termHashesOf(ranked.title).includes(termHash(query)) ? 1.2 : -0.8
-      const appeal = options.blindClicks ? -1 : taste + quality - Math.log(ranked.price / 25) - 1
+      const dearness = Math.log(ranked.price / 25)
+      const usual = options.crossedTastes
+        ? (device === 'mobile' ? -3 : 3) * dearness
+        : taste + quality - dearness
+      const appeal = options.blindClicks ? -1 : usual - 1
       const chance = (options.blindClicks ? 1 : 1 / Math.sqrt(position)) / (1 + Math.exp(-appeal))
       const clicked = random() < chance
       const seen = { listingId: ranked.id, searchTerm: query, categories: ranked.categories, position }
