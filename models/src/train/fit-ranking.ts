@@ -126,9 +126,9 @@ const scoredBy = (model: LogisticModel, data: LabelledRows): ScoredRows => ({
 })
 
 /**
- * The simplest model whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
- * cannot tell apart is settled for the stronger penalty, and for none rather than trees [the one-standard-error rule of Breiman et al.
- * 1984].
+ * The strongest penalty whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
+ * cannot tell apart is settled for the simpler model [the one-standard-error rule of Breiman et al. 1984]. Trees, whose number was
+ * chosen on the same rows, must gain two standard errors.
  */
 function chooseSize(
   train: LabelledRows,
@@ -147,7 +147,7 @@ function chooseSize(
     }
   })
   const best = tried.reduce((least, one) => (meanOf(one.losses) < meanOf(least.losses) ? one : least))
-  const logistic = tried.find(({ losses }) => !isHigher(losses, best.losses))!
+  const logistic = tried.find(({ losses }) => !isHigher(losses, best.losses, 1))!
   const trees = fitTrees(
     scoredBy(logistic.model, train),
     BOOSTING,
@@ -156,17 +156,17 @@ function chooseSize(
   )
   const boosted = { logistic: logistic.model, trees }
   const losses = lossesOf(predictBoosted(boosted, validation.features, validation.rows))
-  return { l2: logistic.l2, rounds: isHigher(logistic.losses, losses) ? trees.length : 0 }
+  return { l2: logistic.l2, rounds: isHigher(logistic.losses, losses, 2) ? trees.length : 0 }
 }
 
 const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** By more than one standard error of their mean difference, row by row. */
-function isHigher(left: Float64Array, right: Float64Array): boolean {
+/** By more than so many standard errors of their mean difference, row by row. */
+function isHigher(left: Float64Array, right: Float64Array, errors: number): boolean {
   const gaps = left.map((loss, row) => loss - right[row]!)
   const mean = meanOf(gaps)
   const variance = gaps.reduce((sum, gap) => sum + (gap - mean) ** 2, 0) / Math.max(1, gaps.length - 1)
-  return mean > Math.sqrt(variance / gaps.length)
+  return mean > errors * Math.sqrt(variance / gaps.length)
 }
 
 /** What is predicted of a label that was never observed either way. */
