@@ -7,8 +7,8 @@ import { seededRandom } from '../testing/synthetic-market.js'
 import { fitInWorker } from './fit-in-worker.js'
 import { type FitInput, fitRanking } from './fit-ranking.js'
 
-function input(rows: number): FitInput {
-  const random = seededRandom(9)
+function input(rows: number, seed = 9): FitInput {
+  const random = seededRandom(seed)
   const columns = 4
   const features = Float32Array.from({ length: rows * columns }, () => random() * 2 - 1)
   const clicked = Uint8Array.from({ length: rows }, (_, row) =>
@@ -91,10 +91,13 @@ describe('fitting', () => {
       random() < (value(row, 0) * value(row, 1) > 0 ? 0.6 : 0.1) ? 1 : 0,
     )
     const { ctr } = fitRanking({ ...data, clicked: crossed })
+    // Not one of them more than later rows gain from: 400 would be allowed.
     expect(ctr.model.trees.length).toBeGreaterThan(5)
+    expect(ctr.model.trees.length).toBeLessThan(200)
     expect(ctr.logisticLogLoss! - ctr.metrics.logLoss!).toBeGreaterThan(0.1)
     expect(Math.abs(ctr.metrics.calibration! - 1)).toBeLessThan(0.1)
-    const line = fitRanking(data).ctr
+    // 29 trees foretell these validation rows better than none, but not by more than chance would.
+    const line = fitRanking(input(4000, 6)).ctr
     expect(line.model.trees).toEqual([])
     expect(line.logisticLogLoss).toBeUndefined()
   })

@@ -33,7 +33,6 @@ interface Leaf extends Part {
 
 /** A sum of second derivatives below this is rounding. */
 const LEAST_CURVATURE = 1e-3
-const LEAST_GAIN = 1e-6
 
 /**
  * One tree: of all leaves, the one with the largest gain is split, until there are enough or none gains. What the tree says of each row
@@ -134,13 +133,12 @@ function bestSplit(
   const leastCurvature = Math.max(LEAST_CURVATURE, ((leastRows - 0.5) * sums.curvature) / (to - from))
   const together = scoreOf(sums.slope, sums.curvature, l2)
   let best: Split | undefined
-  let mostGain = LEAST_GAIN
+  let mostGain = 0
   for (let column = 0; column + 1 < offsets.length; column++) {
     const start = offsets[column]!
     let slope = 0
     let curvature = 0
-    // The last bin has nothing above it.
-    for (let at = start; at < offsets[column + 1]! - 2; at += 2) {
+    for (let at = start; at < offsets[column + 1]!; at += 2) {
       slope += histogram[at]!
       curvature += histogram[at + 1]!
       if (curvature < leastCurvature) continue

@@ -99,7 +99,15 @@ describe('boosted trees', () => {
     const [data, validation] = [crossed(1000, 5), crossed(1000, 6)]
     const base = baseScore(labelMass(data))
     const options = { ...OPTIONS, rounds: 300, leastRows: 5 }
-    const trees = fitTrees(scored(data), options, { validation: scored(validation, base), patience: 10 })
+    const shares: number[] = []
+    const trees = fitTrees(
+      scored(data),
+      options,
+      { validation: scored(validation, base), patience: 10 },
+      (share) => shares.push(share),
+    )
+    // One for each tree, and the end.
+    expect(shares).toHaveLength(trees.length + 10 + 1)
     const all = fitTrees(scored(data), { ...options, rounds: trees.length + 10 })
     expect(trees).toEqual(all.slice(0, trees.length))
     const losses = [0, ...all].map(
@@ -113,8 +121,11 @@ describe('boosted trees', () => {
     ).toBeLessThan(5)
   })
 
-  it('start from the scores that the rows have: what is already known teaches nothing', () => {
+  it('start from the scores that the rows have, and leave them as they are: what is already known teaches nothing', () => {
     const data = crossed(3000, 7)
+    const unknown = scored(data, 0)
+    expect(fitTrees(unknown, OPTIONS)).not.toEqual([])
+    expect(unknown.scores.every((score) => score === 0)).toBe(true)
     const known = Float64Array.from(data.labels, (label) => (label === 1 ? 30 : -30))
     expect(fitTrees({ ...data, scores: known }, OPTIONS)).toEqual([])
   })
