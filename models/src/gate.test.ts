@@ -17,6 +17,7 @@ const good: GateInput = {
   },
   clickVariance: 95,
   logisticLogLoss: 0.19,
+  orders: { logLoss: 0.3, logisticLogLoss: 0.31 },
   liveLogLoss: 0.19,
   parityGap: 1e-7,
   parityTolerance: 1e-5,
@@ -30,9 +31,15 @@ const failed = (over: Partial<GateInput>) =>
 describe('the gate', () => {
   it('lets a better model through, with rivals to beat or without', () => {
     expect(judge(good)).toMatchObject({ passed: true })
-    const alone = judge({ ...good, liveLogLoss: undefined, logisticLogLoss: undefined })
-    expect(alone.checks.map(({ name }) => name)).not.toContain('better_than_live')
-    expect(alone.checks.map(({ name }) => name)).not.toContain('better_than_logistic')
+    const alone = judge({
+      ...good,
+      liveLogLoss: undefined,
+      logisticLogLoss: undefined,
+      orders: { logLoss: null, logisticLogLoss: undefined },
+    })
+    expect(alone.passed).toBe(true)
+    const rivals = judge(good).checks.length - alone.checks.length
+    expect(rivals).toBe(3)
   })
 
   it.each<[string, Partial<GateInput>]>([
@@ -45,6 +52,7 @@ describe('the gate', () => {
       { ...metrics({ logLoss: 0.2, baseRateLogLoss: 0.2 }), logisticLogLoss: undefined, liveLogLoss: 0.21 },
     ],
     ['better_than_logistic', { logisticLogLoss: 0.18 }],
+    ['orders_better_than_logistic', { orders: { logLoss: 0.31, logisticLogLoss: 0.31 } }],
     ['better_than_live', { liveLogLoss: 0.18 }],
     ['calibrated', metrics({ calibration: 1.26 })],
     ['calibrated', metrics({ calibration: 0.79 })],

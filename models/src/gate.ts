@@ -31,7 +31,9 @@ export interface GateInput {
   readonly clickVariance: number
   /** Log loss on the same rows of the logistic regression that the trees stand on; undefined without trees. */
   readonly logisticLogLoss: number | undefined
-  /** Log loss of the live model on the same rows; undefined without one that can be loaded. */
+  /** The same of orders, on the clicked rows of the test slice. */
+  readonly orders: { readonly logLoss: number | null; readonly logisticLogLoss: number | undefined }
+  /** Log loss of the live model on the same rows as `metrics`; undefined without one that can be loaded. */
   readonly liveLogLoss: number | undefined
   /** Largest difference between the file's predictions and the trainer's. */
   readonly parityGap: number
@@ -40,7 +42,7 @@ export interface GateInput {
 
 /**
  * Whether a model may go live: on rows later than all it learned from, it must foretell clicks better than the training slices' click
- * rate as a constant, better than without its trees and better than the live model, with Σp/Σy within [0.8, 1.25] (or a difference that chance explains: within two
+ * rate as a constant, better than without its trees (orders too) and better than the live model, with Σp/Σy within [0.8, 1.25] (or a difference that chance explains: within two
  * standard deviations of the number of clicks), from enough rows, and the file must predict what its trainer did.
  */
 export function judge(input: GateInput): Gate {
@@ -51,12 +53,9 @@ export function judge(input: GateInput): Gate {
     atLeast('enough_test_rows', metrics.rows, LEAST_TEST_ROWS),
     atLeast('enough_test_clicks', metrics.positives, LEAST_TEST_POSITIVES),
     below('better_than_base_rate', metrics.logLoss, metrics.baseRateLogLoss),
-    ...(input.logisticLogLoss === undefined
-      ? []
-      : [below('better_than_logistic', metrics.logLoss, input.logisticLogLoss)]),
-    ...(input.liveLogLoss === undefined
-      ? []
-      : [below('better_than_live', metrics.logLoss, input.liveLogLoss)]),
+    ...belowRival('better_than_logistic', metrics.logLoss, input.logisticLogLoss),
+    ...belowRival('orders_better_than_logistic', input.orders.logLoss, input.orders.logisticLogLoss),
+    ...belowRival('better_than_live', metrics.logLoss, input.liveLogLoss),
     calibrated(metrics, input.clickVariance),
     {
       name: 'file_predicts_as_trainer',
@@ -82,6 +81,10 @@ const below = (name: string, left: number | null, right: number | null): GateChe
   right,
   ok: left !== null && right !== null && Number.isFinite(left) && left < right,
 })
+
+/** No check without a rival. */
+const belowRival = (name: string, left: number | null, right: number | undefined): GateCheck[] =>
+  right === undefined ? [] : [below(name, left, right)]
 
 function calibrated({ calibration, positives }: Metrics, variance: number): GateCheck {
   const name = 'calibrated'

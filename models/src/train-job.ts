@@ -19,6 +19,7 @@ import {
   ModelFormatError,
   ModelLoadError,
   PARITY_TOLERANCE,
+  type Predictions,
 } from '@endcap/ranking'
 import { type Dataset, readDataset } from './dataset/read-dataset.js'
 import { splitByTime, type TimeSplit } from './dataset/split.js'
@@ -184,21 +185,24 @@ async function evaluate(
   const { validationEnd, end } = split
   const features = dataset.features.subarray(validationEnd * FEATURE_COUNT, end * FEATURE_COUNT)
   const labels = dataset.clicked.subarray(validationEnd, end)
-  const own = predictBoosted(fit.ctr.model, features, labels.length)
+  const own = {
+    pctr: predictBoosted(fit.ctr.model, features, labels.length),
+    pcvr: predictBoosted(fit.cvr.model, features, labels.length),
+  }
   const parityGap = await parityOf(onnx, own, features, (share) => onShare(share / 2))
   const live = await liveModel(deps.postgres)
   const predictor = live && (await loadLive(deps, live))
   let liveLogLoss: number | undefined
   if (predictor) {
     try {
-      const predictions = await predictClicks(predictor, features, (share) => onShare(0.5 + share / 2))
-      liveLogLoss = logLoss(predictions, labels) ?? undefined
+      const { pctr } = await predictRows(predictor, features, (share) => onShare(0.5 + share / 2))
+      liveLogLoss = logLoss(pctr, labels) ?? undefined
     } finally {
       await predictor.close()
     }
   }
   let clickVariance = 0
-  for (const probability of own) clickVariance += probability * (1 - probability)
+  for (const probability of own.pctr) clickVariance += probability * (1 - probability)
   let trainingPositives = 0
   for (const label of dataset.clicked.subarray(0, validationEnd)) trainingPositives += label
   const gate = judge({
@@ -207,6 +211,7 @@ async function evaluate(
     metrics: fit.ctr.metrics,
     clickVariance,
     logisticLogLoss: fit.ctr.logisticLogLoss,
+    orders: { logLoss: fit.cvr.metrics.logLoss, logisticLogLoss: fit.cvr.logisticLogLoss },
     liveLogLoss,
     parityGap,
     parityTolerance: PARITY_TOLERANCE,
@@ -217,7 +222,7 @@ async function evaluate(
 /** Infinite when the file cannot be loaded or run: the gate then says so. */
 async function parityOf(
   onnx: Uint8Array,
-  own: Float32Array,
+  own: Predictions,
   features: Float32Array,
   onShare: (share: number) => void,
 ): Promise<number> {
@@ -229,7 +234,8 @@ async function parityOf(
     throw error
   }
   try {
-    return largestGap(await predictClicks(predictor, features, onShare), own)
+    const { pctr, pcvr } = await predictRows(predictor, features, onShare)
+    return Math.max(largestGap(pctr, own.pctr), largestGap(pcvr, own.pcvr))
   } finally {
     await predictor.close()
   }
@@ -252,21 +258,23 @@ async function loadLive(
 const ROWS_PER_RUN = 2048
 
 /** In pieces, because a run holds up the event loop; copied, because onnxruntime does not read shared memory. */
-async function predictClicks(
+async function predictRows(
   predictor: LoadedPredictor,
   features: Float32Array,
   onShare: (share: number) => void,
-): Promise<Float32Array> {
+): Promise<Predictions> {
   const rows = features.length / FEATURE_COUNT
-  const predictions = new Float32Array(rows)
+  const all = { pctr: new Float32Array(rows), pcvr: new Float32Array(rows) }
   const piece = new Float32Array(ROWS_PER_RUN * FEATURE_COUNT)
   for (let row = 0; row < rows; row += ROWS_PER_RUN) {
     const size = Math.min(ROWS_PER_RUN, rows - row)
     piece.set(features.subarray(row * FEATURE_COUNT, (row + size) * FEATURE_COUNT))
-    predictions.set((await predictor.predict(piece, size)).pctr, row)
+    const { pctr, pcvr } = await predictor.predict(piece, size)
+    all.pctr.set(pctr, row)
+    all.pcvr.set(pcvr, row)
     onShare((row + size) / rows)
   }
-  return predictions
+  return all
 }
 
 interface Trained {

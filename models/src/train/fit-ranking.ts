@@ -2,7 +2,7 @@ import { type BoostedModel, predictBoosted } from './boosted-model.js'
 import { fitLogistic, type LogisticModel, predictLogistic, scoreLogistic } from './logistic.js'
 import { logLoss, type Metrics, measure, rowLosses } from './metrics.js'
 import { type LabelledRows, sliceRows } from './rows.js'
-import { type BoostingOptions, fitTrees, type ScoredRows } from './trees.js'
+import { type BoostingOptions, fitTrees, type ScoredRows, type Tree } from './trees.js'
 
 /** What the fit needs; plain arrays, so that it crosses to a worker thread (shared memory is not copied). */
 export interface FitInput {
@@ -47,8 +47,8 @@ const PATIENCE = 20
 
 /**
  * Fits both heads: clicks over all rows, orders over the clicked ones. Each is a logistic regression, whose penalty the validation slice
- * chooses, with trees boosted on top of it, as many as the validation slice gains from: none where there is too little to learn more
- * than a line. Both are then fitted to both slices. `onProgress` hears shares of the work from 0 to 1.
+ * chooses, with trees boosted on top of it, as many as that slice gains from: none where there is too little to learn more than a line.
+ * Both are then fitted to both slices. `onProgress` hears shares of the work from 0 to 1.
  */
 export function fitRanking(
   input: FitInput,
@@ -125,38 +125,58 @@ const scoredBy = (model: LogisticModel, data: LabelledRows): ScoredRows => ({
   scores: scoreLogistic(model, data),
 })
 
-/**
- * The strongest penalty whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
- * cannot tell apart is settled for the simpler model [the one-standard-error rule of Breiman et al. 1984]. Trees, whose number was
- * chosen on the same rows, must gain two standard errors.
- */
+/** What the validation slice says of how much may be learned. */
 function chooseSize(
   train: LabelledRows,
   validation: LabelledRows,
   onProgress: (share: number) => void,
 ): { readonly l2: number; readonly rounds: number } {
+  const { l2, model } = choosePenalty(train, validation, (share) => onProgress(share / 2))
+  const rounds = chooseRounds(model, train, validation, (share) => onProgress(0.5 + share / 2))
+  return { l2, rounds }
+}
+
+/**
+ * The strongest penalty whose loss on the validation slice is within one standard error of the least one (paired by row): what the rows
+ * cannot tell apart is settled for the simpler model [the one-standard-error rule of Breiman et al. 1984].
+ */
+function choosePenalty(
+  train: LabelledRows,
+  validation: LabelledRows,
+  onProgress: (share: number) => void,
+): { readonly l2: number; readonly model: LogisticModel } {
   let former: LogisticModel | undefined
-  const lossesOf = (probabilities: Float32Array): Float64Array => rowLosses(probabilities, validation.labels)
   const tried = PENALTIES.map((l2, index) => {
     former = fitLogistic(train, { l2, ...(former && { from: former }) })
-    onProgress((0.5 * (index + 1)) / PENALTIES.length)
-    return {
-      l2,
-      model: former,
-      losses: lossesOf(predictLogistic(former, validation.features, validation.rows)),
-    }
+    onProgress((index + 1) / PENALTIES.length)
+    const predictions = predictLogistic(former, validation.features, validation.rows)
+    return { l2, model: former, losses: rowLosses(predictions, validation.labels) }
   })
   const best = tried.reduce((least, one) => (meanOf(one.losses) < meanOf(least.losses) ? one : least))
-  const logistic = tried.find(({ losses }) => !isHigher(losses, best.losses, 1))!
-  const trees = fitTrees(
-    scoredBy(logistic.model, train),
-    BOOSTING,
-    { validation: scoredBy(logistic.model, validation), patience: PATIENCE },
-    (share) => onProgress(0.5 + share / 2),
-  )
-  const boosted = { logistic: logistic.model, trees }
-  const losses = lossesOf(predictBoosted(boosted, validation.features, validation.rows))
-  return { l2: logistic.l2, rounds: isHigher(logistic.losses, losses, 2) ? trees.length : 0 }
+  return tried.find(({ losses }) => !isHigher(losses, best.losses, 1))!
+}
+
+/**
+ * The number of trees that foretells the validation slice best. None, unless the trees that foretell its earlier half best, in which
+ * its later half has no say, foretell that one better than the logistic regression alone by two standard errors.
+ */
+function chooseRounds(
+  logistic: LogisticModel,
+  train: LabelledRows,
+  validation: LabelledRows,
+  onProgress: (share: number) => void,
+): number {
+  const half = validation.rows >>> 1
+  if (half === 0) return 0
+  const rows = scoredBy(logistic, train)
+  const treesFor = (slice: LabelledRows, progress: (share: number) => void): readonly Tree[] =>
+    fitTrees(rows, BOOSTING, { validation: scoredBy(logistic, slice), patience: PATIENCE }, progress)
+  const trees = treesFor(sliceRows(validation, 0, half), (share) => onProgress(share / 2))
+  const { features, labels, rows: count } = sliceRows(validation, half, validation.rows)
+  const without = rowLosses(predictLogistic(logistic, features, count), labels)
+  const withTrees = rowLosses(predictBoosted({ logistic, trees }, features, count), labels)
+  if (!isHigher(without, withTrees, 2)) return 0
+  return treesFor(validation, (share) => onProgress(0.5 + share / 2)).length
 }
 
 const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length

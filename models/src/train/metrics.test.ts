@@ -29,6 +29,10 @@ describe('AUC', () => {
     expect(auc([0.1, 0.2], [1, 1])).toBeNull()
     expect(auc([0.1, 0.2], [0, 0])).toBeNull()
   })
+  it('has no meaning where a prediction is no number', () => {
+    expect(auc([Number.NaN, 0.1], [1, 0])).toBeNull()
+    expect(measure([Number.NaN, 0.1], [1, 0], 0.5)).toMatchObject({ auc: null, logLoss: Number.NaN })
+  })
 })
 
 describe('calibration', () => {

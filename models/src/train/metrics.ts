@@ -76,11 +76,11 @@ export function logLossOfRate(rate: number, labels: ArrayLike<number>): number |
   return (positives * lossOf(rate, 1) + (labels.length - positives) * lossOf(rate, 0)) / labels.length
 }
 
-/** By the rank sum (Mann–Whitney U); equal predictions share their mean rank. */
+/** By the rank sum (Mann–Whitney U); equal predictions share their mean rank. Null with one class only, or a prediction that is no number. */
 export function auc(predictions: ArrayLike<number>, labels: ArrayLike<number>): number | null {
   const rows = labels.length
   const positives = sum(labels)
-  if (positives === 0 || positives === rows) return null
+  if (positives === 0 || positives === rows || hasNaN(predictions)) return null
   const order = ascending(predictions, rows)
   let rankSum = 0
   for (let start = 0; start < rows; ) {
@@ -94,6 +94,8 @@ export function auc(predictions: ArrayLike<number>, labels: ArrayLike<number>): 
   }
   return (rankSum - (positives * (positives + 1)) / 2) / (positives * (rows - positives))
 }
+
+const hasNaN = (values: ArrayLike<number>): boolean => Array.prototype.some.call(values, Number.isNaN)
 
 /** Σ predicted ÷ Σ happened; null when nothing happened. */
 export function calibration(predictions: ArrayLike<number>, labels: ArrayLike<number>): number | null {

@@ -156,6 +156,16 @@ describe('boosted trees', () => {
     )
   })
 
+  it('stop by rows that weigh something only', () => {
+    const [data, validation] = [crossed(1500, 10), crossed(1500, 11)]
+    const weights = Float32Array.from({ length: validation.rows }, (_, row) => (row < 500 ? 1 : 0))
+    const misleading = validation.labels.map((label, row) => (row < 500 ? label : 1 - label))
+    const stopBy = (rows: ScoredRows) => fitTrees(scored(data, 0), OPTIONS, { validation: rows, patience: 5 })
+    const those = stopBy(scored(sliceRows(validation, 0, 500), 0))
+    expect(those.length).toBeGreaterThan(5)
+    expect(stopBy({ ...scored({ ...validation, labels: misleading }, 0), weights })).toEqual(those)
+  })
+
   it('give the same trees from the same rows, and none of rows that are all alike', () => {
     const data = crossed(1000, 9)
     expect(fitTrees(scored(data), OPTIONS)).toEqual(fitTrees(scored(data), OPTIONS))

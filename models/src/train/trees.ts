@@ -1,7 +1,7 @@
 import { binRows } from './bins.js'
 import { growTree } from './grow-tree.js'
 import { sigmoid } from './log-odds.js'
-import { logLoss } from './metrics.js'
+import { rowLosses } from './metrics.js'
 import type { FeatureRows, LabelledRows } from './rows.js'
 
 /**
@@ -106,7 +106,12 @@ function setSlopes(
 
 function createWatch({ validation, patience }: EarlyStop) {
   const scores = validation.scores.slice()
-  const lossNow = (): number => logLoss(Float64Array.from(scores, sigmoid), validation.labels) ?? 0
+  const { labels, weights } = validation
+  const lossNow = (): number =>
+    rowLosses(Float64Array.from(scores, sigmoid), labels).reduce(
+      (sum, loss, row) => sum + (weights ? weights[row]! : 1) * loss,
+      0,
+    )
   let count = 0
   let best = { count, loss: lossNow() }
   return {
