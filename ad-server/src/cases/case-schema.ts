@@ -161,7 +161,11 @@ export const auctionCase = z.strictObject({
       listings: z.array(callerId).max(100_000).default([]),
     })
     .prefault({}),
-  predictions: z.record(z.string(), prediction).default({}),
+  /** By listing id, which may be any: as an object's own fields they would lose `__proto__`. */
+  predictions: z.preprocess(
+    (value) => (isObject(value) ? new Map(Object.entries(value)) : value),
+    z.map(z.string(), prediction).default(new Map()),
+  ),
   /** `listings`: only these may win, as in POST /v1/auctions. */
   request: rankBody.extend({ listings: auctionInput.shape.listings }),
   expect: z
@@ -172,4 +176,7 @@ export const auctionCase = z.strictObject({
     })
     .optional(),
 })
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 export type AuctionCase = z.infer<typeof auctionCase>

@@ -72,6 +72,16 @@ describe('a case exported from the log', () => {
     expect(outcomes.map(({ reason }) => reason)).toEqual(['second_price', 'page_ended'])
   })
 
+  it('holds listings of any id, read back from a file', () => {
+    const ids = ['__proto__', 'constructor', '0', 'ü/ž']
+    const json = exported(
+      ids.map((listingId, index) => bidder(index + 1, { listingId, position: index === 0 ? 1 : 0 })),
+    )
+    const { slots, outcomes } = runAuctionCase(JSON.parse(JSON.stringify(json)))
+    expect(slots.map(({ listingId }) => listingId)).toContain('__proto__')
+    expect(outcomes.map(({ listingId }) => listingId).sort()).toEqual([...ids].sort())
+  })
+
   it('keeps out whose bid had come to nothing, until its campaign bids something', () => {
     const json = exported([
       bidder(2, { bidMicros: 0n, reason: 'below_reserve' }),

@@ -70,6 +70,7 @@ describe('running a case', () => {
     ],
     ['a negative bid', { ...valid, campaigns: [{ ...valid.campaigns[0], bid: '-1' }] }, '/campaigns/0/bid'],
     ['an impossible rate', { ...valid, predictions: { L1: { pctr: 1.5 } } }, '/predictions/L1/pctr'],
+    ['predictions that are no object', { ...valid, predictions: [] }, '/predictions'],
     ['a missing prediction', { ...valid, predictions: {} }, '/predictions/L1'],
     [
       'a campaign twice',

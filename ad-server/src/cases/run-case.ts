@@ -107,7 +107,8 @@ export function runAuctionCase(json: unknown): CaseResult {
       multiplierOf: (campaign) => campaigns.get(campaign.id)!.multiplier,
       isPacedOut: (campaign) => !campaigns.get(campaign.id)!.passes,
       relevanceOf: (ask, listing) =>
-        found.predictions[listing.id]?.relevance ?? (described.has(listing.id) ? relevance(ask, listing) : 1),
+        found.predictions.get(listing.id)?.relevance ??
+        (described.has(listing.id) ? relevance(ask, listing) : 1),
       capsLeft,
     },
     drops,
@@ -228,7 +229,7 @@ function shownPositions(
 }
 
 function predictFromCase(candidates: readonly Candidate[], { predictions }: AuctionCase): void {
-  const missing = candidates.filter(({ listingId }) => !Object.hasOwn(predictions, listingId))
+  const missing = candidates.filter(({ listingId }) => !predictions.has(listingId))
   if (missing.length > 0) {
     throw new AuctionCaseError(
       [...new Set(missing.map(({ listingId }) => listingId))].map((listingId) => ({
@@ -238,7 +239,7 @@ function predictFromCase(candidates: readonly Candidate[], { predictions }: Auct
     )
   }
   for (const candidate of candidates) {
-    const { pctr, pcvr, orderValue } = predictions[candidate.listingId]!
+    const { pctr, pcvr, orderValue } = predictions.get(candidate.listingId)!
     candidate.pctr = pctr
     candidate.pcvr = pcvr
     if (orderValue !== undefined) candidate.orderValueMicros = parseMoney(orderValue)

@@ -8,7 +8,12 @@ export function getAuction(app: App, deps: CampaignsApiDeps): void {
   app.get(
     '/v1/auctions/:id',
     {
-      config: { access: scopes('operator') },
+      config: {
+        access: scopes('operator'),
+        answers: {
+          410: { description: 'Longer ago than auctions are kept', contentType: 'application/problem+json' },
+        },
+      },
       schema: {
         summary: 'One logged auction: who bid, who won at which price, decided again from the log',
         tags: ['auctions'],
