@@ -202,10 +202,13 @@ describe('GET /t/c/{token}', () => {
     await ads.change(listingChange('S1', 'm1'))
     expect((await ads.get(`/t/c/${forge({ listingId: 'nobody' })}`)).statusCode).toBe(404)
   })
-  it('redirects with an expired token and records nothing', async () => {
+  it('redirects with an expired token, and records it for its verdict where the slot was sold', async () => {
     const before = (await recorded()).length
-    expect((await ads.get(`/t/c/${forge({ expiresAtMs: ads.now - 1 })}`)).statusCode).toBe(302)
+    const expired = { expiresAtMs: ads.now - 1 }
+    expect((await ads.get(`/t/c/${forge({ ...expired, sponsored: false })}`)).statusCode).toBe(302)
     expect(await recorded()).toHaveLength(before)
+    expect((await ads.get(`/t/c/${forge({ ...expired, sponsored: true })}`)).statusCode).toBe(302)
+    expect((await recorded()).slice(before)).toMatchObject([{ type: 'click', data: { sponsored: true } }])
   })
   it('redirects, and shows the pixel, when nothing can be recorded; the loss is counted', async () => {
     const [slot] = await slotsOf()

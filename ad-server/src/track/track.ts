@@ -39,7 +39,7 @@ export interface BrowserVisit {
 export interface Track {
   /**
    * Records what a browser reported about a slot; resolves when it is durable, or counted as lost: the shopper's page goes on
-   * either way. An expired slot is not recorded.
+   * either way. Of an expired slot only what billing must judge is recorded: it will be stale.
    */
   browser(type: InteractionType, sealed: string, token: SlotToken, visit: BrowserVisit): Promise<void>
   /** Records events that a shop's server reported. @throws when they cannot be kept; then none is accepted */
@@ -60,7 +60,7 @@ export function createTrack(deps: TrackDeps): Track {
   })
   const expired = counterOf(deps.registry, {
     name: 'endcap_interactions_expired_total',
-    help: 'Interactions of browsers with an expired token; not recorded',
+    help: 'Interactions of browsers with organic slots whose token has expired; not recorded',
     labelNames: ['type'],
   })
 
@@ -84,7 +84,8 @@ export function createTrack(deps: TrackDeps): Track {
     visit: BrowserVisit,
   ): Promise<void> {
     const nowMs = deps.clock()
-    if (nowMs > token.expiresAtMs) {
+    const isExpired = nowMs > token.expiresAtMs
+    if (isExpired && !token.sponsored) {
       expired.inc({ type })
       return
     }
@@ -110,7 +111,7 @@ export function createTrack(deps: TrackDeps): Track {
       return
     }
     recorded.inc({ type, channel: 'browser' })
-    await countForCaps([event])
+    if (!isExpired) await countForCaps([event])
   }
 
   async function reported(arrivals: readonly Arrival[]): Promise<void> {

@@ -243,7 +243,7 @@ describe('bills nothing and is answered 404 or token_invalid:', () => {
 })
 
 describe('a token that is ours', () => {
-  it('bills nothing once it has expired; shoppers are sent on and see the pixel, shops are told', async () => {
+  it('bills nothing once it has expired: what shoppers do is stale, shops are told', async () => {
     const page = await openPage()
     const expired = [page.cpc, page.cpm].map(({ token }) =>
       ours().seal(
@@ -260,7 +260,10 @@ describe('a token that is ours', () => {
       expect([accepted, rejected.map(({ code }) => code)]).toEqual([0, ['token_expired', 'token_expired']])
     }
     await settle()
-    expect(await rowsOf(page.cpc, page.cpm)).toEqual([])
+    const rows = await rowsOf(page.cpc, page.cpm)
+    expect(rows.map(({ type, outcome, reason, micros }) => [type, outcome, reason, micros]).sort()).toEqual(
+      ['click', 'click', 'impression', 'impression'].map((type) => [type, 'not_charged', 'stale', 0n]),
+    )
   })
 
   it('bills one click however often it is replayed, as pixel, redirect and event, all at once', async () => {
