@@ -343,6 +343,24 @@ describe('verify', () => {
     expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
   })
 
+  it.each([
+    ['over-delivery', 'over_budget_day'],
+    ['a charge', ''],
+  ])('finds and names %s whose price was changed, in either store', async (_, reason) => {
+    const id = await idOf(`select min(id) from charges where reason = '${reason}'`)
+    const found = await foundAfter(`update charges set price_micros = price_micros + 1 where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const stored = await foundAfterStored(
+      `alter table charges_v1 update price_micros = price_micros + 1 where event_id = '${id}'`,
+    )
+    expect(failing(stored)).toEqual(['charges_in_clickhouse', 'amounts_equal_log'])
+    expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    expect(detailOf(stored, 'amounts_equal_log')).toMatch(
+      /^charges of 2026-03-10T12:00Z: \d+ micros in the log, \d+ stored$/,
+    )
+  })
+
   it('finds and names a deposit of another amount, and one that the ledger has twice', async () => {
     const id = await idOf(`select min(id) from deposits where merchant_id = 'm1'`)
     const changed = await foundAfter(
@@ -493,7 +511,7 @@ describe('verify', () => {
     const found = await foundAfterStored(
       `alter table charges_v1 update amount_micros = amount_micros + 1 where event_id = '${id}'`,
     )
-    expect(failing(found)).toEqual(['charges_in_clickhouse', 'rollup_equals_raw'])
+    expect(failing(found)).toEqual(['charges_in_clickhouse', 'amounts_equal_log', 'rollup_equals_raw'])
     expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
     expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z, 2026-03-10 (by day)')
   })

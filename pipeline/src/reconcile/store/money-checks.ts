@@ -222,7 +222,7 @@ export interface ChargePeriod {
 /** `facts`: what ClickHouse should hold of the row, as `CHARGE_FACTS` prints it there. */
 const MOVED = `(
   select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at,
-    concat_ws('|', id, interaction_id, merchant_id, campaign_id, outcome, reason, amount_micros) as facts
+    concat_ws('|', id, interaction_id, merchant_id, campaign_id, outcome, reason, amount_micros, price_micros) as facts
   from charges
   union all
   select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at,

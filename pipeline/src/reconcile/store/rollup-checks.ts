@@ -100,7 +100,8 @@ export type SpendByMerchant = ReturnType<typeof spendOf>
 
 /** What a row of charges says, in one text; `MOVED` in money-checks.ts prints the same in Postgres. */
 const CHARGE_FACTS = `if(outcome = 'clawed_back', concat(event_id, '|', toString(amount_micros)),
-  concat(event_id, '|', interaction_id, '|', merchant_id, '|', campaign_id, '|', outcome, '|', reason, '|', toString(amount_micros)))`
+  concat(event_id, '|', interaction_id, '|', merchant_id, '|', campaign_id, '|', outcome, '|', reason, '|', toString(amount_micros), '|',
+    toString(price_micros)))`
 
 /** Charges by hour and currency, from the raw rows. */
 export const storedChargesByHour = defineQuery({
