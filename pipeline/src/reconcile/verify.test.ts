@@ -1,8 +1,16 @@
-import { createTokenSealer, formatPrice, type InteractionEvent, TOPICS } from '@endcap/contracts'
-import { countCell, defineQuery } from '@endcap/platform/clickhouse'
+import {
+  createTokenSealer,
+  formatPrice,
+  type InteractionEvent,
+  type OrderEvent,
+  TOPICS,
+} from '@endcap/contracts'
+import { attributionProgressTable, countCell, defineQuery } from '@endcap/platform/clickhouse'
 import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { attributeRange } from '../attribution/index.js'
+import { orderOf } from '../ingest/testing/events.js'
 import { type Loop, startLoop } from '../testing/loop.js'
 import { interactionOf, seedCampaigns, seedMerchants, slotToken } from '../testing/marketplace.js'
 import { CHECKS, type Verification, verify } from './verify.js'
@@ -549,5 +557,83 @@ describe('verify', () => {
     )
     expect(failing(found)).toEqual(['events_stored_once'])
     expect(detailOf(found, 'events_stored_once')).toBe('made up of 2026-03-10T12:00Z is not in the log')
+  })
+  describe('of attributions', () => {
+    const ORDERED = NOON + 6 * 3_600_000
+    const touchOf = (customerHash: string, receivedAtMs: number): InteractionEvent => {
+      const at = ORDERED - 60_000
+      const token = slotToken({ auctionId: `touch-${customerHash}`, issuedAtMs: at })
+      const event = interactionOf(`touch-${customerHash}`, 'impression', at, token)
+      return {
+        ...event,
+        receivedAt: new Date(receivedAtMs).toISOString(),
+        data: { ...event.data, customerHash },
+      }
+    }
+    const orderBy = (customerHash: string, receivedAtMs: number): OrderEvent => {
+      const { data, ...envelope } = orderOf(0)
+      const [occurredAt, receivedAt] = [ORDERED, receivedAtMs].map((at) => new Date(at).toISOString())
+      return {
+        ...envelope,
+        id: `order-${customerHash}`,
+        occurredAt: occurredAt!,
+        receivedAt: receivedAt!,
+        data: {
+          ...data,
+          orderId: customerHash,
+          customerHash,
+          placedAt: occurredAt!,
+          lines: [{ ...data.lines[0]!, lineId: '1', listingId: 'l1' }],
+        },
+      }
+    }
+    const attribute = () => attributeRange(loop.clickhouse, new Date(ORDERED), new Date(ORDERED + 30_000))
+    const attributed = (throughMs: number) =>
+      loop.clickhouse.insert(attributionProgressTable, [{ eventsThroughMs: throughMs, runAtMs: throughMs }], {
+        token: `attribution:${throughMs}`,
+      })
+
+    beforeAll(async () => {
+      await loop.append([
+        touchOf('early', ORDERED - 60_000),
+        touchOf('other', ORDERED - 60_000),
+        touchOf('newest', ORDERED - 60_000),
+        touchOf('late', ORDERED + 10_000),
+      ])
+      const orders = ['early', 'other', 'late', 'untouched', ''].map((customer) => orderBy(customer, ORDERED))
+      await loop.log.append(
+        TOPICS.orders,
+        [...orders, orderBy('newest', ORDERED + 50_000)].map((event) => ({
+          key: event.key,
+          value: JSON.stringify(event),
+        })),
+      )
+      await loop.settled()
+    })
+
+    it('expects none of orders that attribution has not come to', async () => {
+      expect(failing(await verify(deps()))).toEqual([])
+      await attributed(ORDERED + 10_000)
+      expect(failing(await verify(deps()))).toEqual([])
+    })
+
+    it('finds and names lines whose touch is known and that are attributed to none, and no others', async () => {
+      await attributed(ORDERED + 60_000)
+      const none = await verify(deps())
+      expect(failing(none)).toEqual(['attributions_equal_orders'])
+      expect(sidesOf(none, 'attributions_equal_orders')).toEqual(['2 lines', '0 lines'])
+      expect(detailOf(none, 'attributions_equal_orders')).toBe(
+        'early 1 is not attributed, other 1 is not attributed',
+      )
+      await attribute()
+      const all = await verify(deps())
+      expect(failing(all)).toEqual([])
+      expect(sidesOf(all, 'attributions_equal_orders')).toEqual(['3 lines', '3 lines'])
+      await run(`delete from attributions_v1 where order_id = 'other'`)
+      const one = await verify(deps())
+      expect(failing(one)).toEqual(['attributions_equal_orders'])
+      expect(detailOf(one, 'attributions_equal_orders')).toBe('other 1 is not attributed')
+      await attribute()
+    })
   })
 })
