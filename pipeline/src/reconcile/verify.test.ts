@@ -294,6 +294,25 @@ describe('verify', () => {
     expect(detailOf(found, 'billable_equal_charges')).toBe('0 clicks wait in the log, 1 in billing')
   })
 
+  it('leaves out what a key sealed that is configured no more, and says how much that is', async () => {
+    const { rows } = await postgres.query<{ valid: bigint }>(
+      `select count(*) as valid from charges where outcome = 'charged' or reason like 'over%'`,
+    )
+    const valid = Number(rows[0]!.valid)
+    expect(valid).toBeGreaterThan(100)
+    const newKey = { id: 'k2', secret: Buffer.alloc(32, 8) }
+    const rotated = await verify({ ...deps(), tokenKeys: [newKey] })
+    expect(failing(rotated)).toEqual([])
+    const text = `0 and ${valid} sealed by k1, which is not configured`
+    expect(sidesOf(rotated, 'billable_equal_charges')).toEqual([text, text])
+    const both = await verify({ ...deps(), tokenKeys: [newKey, ...deps().tokenKeys] })
+    expect(sidesOf(both, 'billable_equal_charges')).toEqual([String(valid), String(valid)])
+    // Another secret under the key's name: tokens that do not open.
+    const other = await verify({ ...deps(), tokenKeys: [{ id: 'k1', secret: newKey.secret }] })
+    expect(failing(other)).toEqual(['billable_equal_charges'])
+    expect(sidesOf(other, 'billable_equal_charges')).toEqual(['0', String(valid)])
+  })
+
   it('finds and names a charge that was deleted', async () => {
     const id = await idOf(A_CHARGE)
     const found = await foundAfter(`delete from charges where id = '${id}'`)

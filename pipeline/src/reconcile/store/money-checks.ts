@@ -302,6 +302,9 @@ export async function depositsBesideEntries(q: Queryable): Promise<DepositsBesid
   return { moved: Number(moved), posted: Number(posted), unlike: unlike ?? [] }
 }
 
+/** Charge rows for valid billable interactions, charged or over a limit. */
+const BILLABLE = `outcome = 'charged' or reason like 'over\\_%'`
+
 export interface BillingProgress {
   /** By partition of the interactions topic. */
   readonly next: ReadonlyMap<number, bigint>
@@ -323,7 +326,7 @@ export async function billingProgress(
   )
   const hours = await q.query<{ hour: bigint; n: bigint }>(
     `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, count(*) as n
-     from charges where outcome = 'charged' or reason like 'over\\_%' group by hour`,
+     from charges where ${BILLABLE} group by hour`,
   )
   const waiting = await q.query<{ n: bigint }>(
     `select count(*) as n from waiting_clicks
@@ -336,4 +339,17 @@ export async function billingProgress(
     next: new Map(offsets.rows.map(({ partition, next }) => [partition, next])),
     byHour: new Map(hours.rows.map(({ hour, n }) => [Number(hour) * HOUR_MS, Number(n)])),
   }
+}
+
+/** Of these interactions, those that were valid and billable: when they occurred. */
+export async function billableOf(
+  q: Queryable,
+  interactionIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await q.query<{ id: string; occurredAt: Date }>(
+    `select interaction_id as id, occurred_at as "occurredAt" from charges
+     where interaction_id = any ($1) and (${BILLABLE})`,
+    [interactionIds],
+  )
+  return new Map(rows.map(({ id, occurredAt }) => [id, occurredAt.getTime()]))
 }
