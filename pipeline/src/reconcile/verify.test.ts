@@ -409,6 +409,21 @@ describe('verify', () => {
     expect(detailOf(lost, 'ledger_per_deposit')).toBe(id)
   })
 
+  it("finds and names a charge and a deposit whose entries were booked into another month's statement", async () => {
+    const [charge, deposit] = [
+      await idOf(A_CHARGE),
+      await idOf(`select min(id) from deposits where merchant_id = 'm1'`),
+    ]
+    const move = (where: string) =>
+      foundAfter(`update ledger_entries set created_at = created_at - interval '40 days' where ${where}`)
+    const charged = await move(`transaction_id = '${charge}'`)
+    expect(failing(charged)).toEqual(['ledger_per_charge'])
+    expect(detailOf(charged, 'ledger_per_charge')).toBe(charge)
+    const deposited = await move(`reference = '${deposit}' and account_id = 'wallet:m1'`)
+    expect(failing(deposited)).toEqual(['ledger_per_deposit'])
+    expect(detailOf(deposited, 'ledger_per_deposit')).toBe(deposit)
+  })
+
   it('finds spend that the rollups count for another merchant', async () => {
     const move = (merchant: string, micros: number) =>
       `insert into performance_minute_v1 (minute, merchant_id, campaign_id, spend_micros)

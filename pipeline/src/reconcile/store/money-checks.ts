@@ -74,30 +74,31 @@ export interface ChargesBesideEntries {
   readonly moved: number
   /** Ledger transactions for them. */
   readonly posted: number
-  /** Charges whose entries are missing, doubled, or of another amount or account. */
+  /** Charges whose entries are missing, doubled, or of another amount, account or booking time. */
   readonly unlike: readonly string[]
 }
 
-/** Each charge, and each charge given back, beside its two ledger entries. */
+/** Each charge, and each charge given back, beside its two ledger entries, which were booked in its instant: statements go by that. */
 export async function chargesBesideEntries(q: Queryable): Promise<ChargesBesideEntries> {
   const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
     `with moved as (
-       select 'charge' as kind, id, merchant_id, currency, amount_micros from charges where amount_micros > 0
+       select 'charge' as kind, id, merchant_id, currency, amount_micros, created_at from charges where amount_micros > 0
        union all
-       select 'clawback', b.charge_id, c.merchant_id, b.currency, -b.amount_micros
+       select 'clawback', b.charge_id, c.merchant_id, b.currency, -b.amount_micros, b.created_at
        from clawed_back_charges b left join charges c on c.id = b.charge_id where b.amount_micros > 0),
      expected as (
-       select kind, id, 'wallet:' || merchant_id as account, -amount_micros as micros from moved
+       select kind, id, 'wallet:' || merchant_id as account, -amount_micros as micros, created_at from moved
        union all
-       select kind, id, case kind when 'charge' then 'revenue:' else 'refunds:' end || currency, amount_micros from moved),
+       select kind, id, case kind when 'charge' then 'revenue:' else 'refunds:' end || currency, amount_micros, created_at
+       from moved),
      posted as (
        select kind, case kind when 'charge' then transaction_id else reference end as id, account_id as account,
-         amount_micros as micros
+         amount_micros as micros, created_at
        from ledger_entries where kind in ('charge', 'clawback')),
      unlike as (
        select coalesce(e.kind, p.kind) as kind, coalesce(e.id, p.id) as id
        from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
-       where e.micros is distinct from p.micros)
+       where (e.micros, e.created_at) is distinct from (p.micros, p.created_at))
      select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
        (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
     [MOST_WRONG],
@@ -273,27 +274,28 @@ export async function chargeFacts(q: Queryable, period: ChargePeriod): Promise<R
 export interface DepositsBesideEntries {
   readonly moved: number
   readonly posted: number
-  /** Deposits, refunds and credits whose entries are missing, doubled, or of another amount or merchant. */
+  /** Deposits, refunds and credits whose entries are missing, doubled, or of another amount, merchant or booking time. */
   readonly unlike: readonly string[]
 }
 
-/** Each deposit, refund and goodwill credit beside its two ledger entries. */
+/** Each deposit, refund and goodwill credit beside its two ledger entries, which were booked in its instant. */
 export async function depositsBesideEntries(q: Queryable): Promise<DepositsBesideEntries> {
   const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
     `with moved as (
-       select 'deposit' as kind, 'cash:' as source, id, merchant_id, currency, amount_micros from deposits
-       union all select 'refund', 'cash:', id, merchant_id, currency, -amount_micros from refunds
-       union all select 'credit', 'marketing:', id, merchant_id, currency, amount_micros from credits),
+       select 'deposit' as kind, 'cash:' as source, id, merchant_id, currency, amount_micros, created_at from deposits
+       union all select 'refund', 'cash:', id, merchant_id, currency, -amount_micros, created_at from refunds
+       union all select 'credit', 'marketing:', id, merchant_id, currency, amount_micros, created_at from credits),
      expected as (
-       select kind, id, 'wallet:' || merchant_id as account, amount_micros as micros from moved
-       union all select kind, id, source || currency, -amount_micros from moved),
+       select kind, id, 'wallet:' || merchant_id as account, amount_micros as micros, created_at from moved
+       union all select kind, id, source || currency, -amount_micros, created_at from moved),
      posted as (
-       select kind, reference as id, account_id as account, sum(amount_micros) as micros
+       select kind, reference as id, account_id as account, sum(amount_micros) as micros, min(created_at) as first_at,
+         max(created_at) as last_at
        from ledger_entries where kind in ('deposit', 'refund', 'credit') group by 1, 2, 3),
      unlike as (
        select coalesce(e.id, p.id) as id
        from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
-       where e.micros is distinct from p.micros)
+       where (e.micros, e.created_at, e.created_at) is distinct from (p.micros, p.first_at, p.last_at))
      select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
        (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
     [MOST_WRONG],
