@@ -371,6 +371,37 @@ describe('verify', () => {
   })
 
   it.each([
+    ['listing_id', `'l2'`],
+    ['position', 'position + 1'],
+    ['ad_id', `'ad2'`],
+    ['interaction_type', `'impression'`],
+  ])('finds and names a charge whose %s was changed, in either store', async (column, value) => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(`update charges set ${column} = ${value} where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const stored = await foundAfterStored(
+      `alter table charges_v1 update ${column} = ${value} where event_id = '${id}'`,
+    )
+    expect(failing(stored)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+  })
+
+  it('finds and names a charge that was moved in time: when it occurred, or when it and its entries were booked', async () => {
+    const id = await idOf(A_CHARGE)
+    const later = await foundAfter(
+      `update charges set occurred_at = occurred_at + interval '1 minute' where id = '${id}'`,
+    )
+    expect(failing(later)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(later, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const booked = (table: string, key: string) =>
+      `update ${table} set created_at = created_at - interval '40 days' where ${key} = '${id}'`
+    const earlier = await foundAfter(booked('charges', 'id'), booked('ledger_entries', 'transaction_id'))
+    expect(failing(earlier)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(earlier, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+  })
+
+  it.each([
     ['over-delivery', 'over_budget_day'],
     ['a charge', ''],
   ])('finds and names %s whose price was changed, in either store', async (_, reason) => {

@@ -1,6 +1,7 @@
 import type { Micros } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
 import { HOUR_MS } from '../hours.js'
+import { CHARGE_FACTS, CLAWBACK_FACTS } from './charge-facts.js'
 
 /** Sums are NUMERIC, which arrives as text. */
 const sum = (text: string): Micros => BigInt(text)
@@ -220,14 +221,14 @@ export interface ChargePeriod {
   readonly billedBeforeMs: number
 }
 
-/** `facts`: what ClickHouse should hold of the row, as `CHARGE_FACTS` prints it there. */
+/** `facts`: what ClickHouse should hold of the row, as `STORED_FACTS` prints it there. */
 const MOVED = `(
   select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at,
-    concat_ws('|', id, interaction_id, merchant_id, campaign_id, outcome, reason, amount_micros, price_micros) as facts
+    ${CHARGE_FACTS} as facts
   from charges
   union all
   select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at,
-    concat_ws('|', 'claw:' || charge_id, -amount_micros)
+    ${CLAWBACK_FACTS}
   from clawed_back_charges) as moved
   where occurred_at >= $1 and occurred_at < $2 and created_at < $3`
 const periodParameters = ({ sinceMs, occurredBeforeMs, billedBeforeMs }: ChargePeriod) =>
