@@ -668,7 +668,7 @@ describe('verify', () => {
       const orders = ['early', 'other', 'late', 'untouched', ''].map((customer) => orderBy(customer, ORDERED))
       await loop.log.append(
         TOPICS.orders,
-        [...orders, orderBy('newest', ORDERED + 50_000)].map((event) => ({
+        [...orders, orderBy('newest', ORDERED + 57_000)].map((event) => ({
           key: event.key,
           value: JSON.stringify(event),
         })),
@@ -678,7 +678,7 @@ describe('verify', () => {
 
     it('expects none of orders that attribution has not come to', async () => {
       expect(failing(await verify(deps()))).toEqual([])
-      await attributed(ORDERED + 10_000)
+      await attributed(ORDERED + 4_000)
       expect(failing(await verify(deps()))).toEqual([])
     })
 
