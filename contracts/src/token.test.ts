@@ -57,7 +57,11 @@ describe.each([
     const [older, newer] = [key('2026-01'), key('2026-02')]
     const sealed = createTokenSealer([older]).seal(ofSlot, random())
     expect(createTokenSealer([newer, older]).open(sealed).ok).toBe(true)
-    expect(createTokenSealer([newer]).open(sealed)).toEqual({ ok: false, reason: 'unknown_key' })
+    expect(createTokenSealer([newer]).open(sealed)).toEqual({
+      ok: false,
+      reason: 'unknown_key',
+      keyId: '2026-01',
+    })
   })
 
   it('refuses a key of the same id with another secret', () => {

@@ -44,7 +44,8 @@ const CONSENTED = 2
 
 export type OpenedToken =
   | { readonly ok: true; readonly token: SlotToken }
-  | { readonly ok: false; readonly reason: 'malformed' | 'unknown_key' | 'forged' }
+  | { readonly ok: false; readonly reason: 'malformed' | 'forged' }
+  | { readonly ok: false; readonly reason: 'unknown_key'; readonly keyId: string }
 
 /** What all tokens of one page say alike. */
 export type PageFacts = Pick<
@@ -88,6 +89,7 @@ export interface TokenSealer {
 }
 
 const FORMAT = 1
+const KEY_ID = /^[A-Za-z0-9_-]{1,16}$/
 const NONCE_BYTES = 12
 const SLOT_KEY_BYTES = 16
 export const PAGE_RANDOM_BYTES = NONCE_BYTES + SLOT_KEY_BYTES
@@ -141,8 +143,10 @@ export function createTokenSealer(keys: readonly TokenKey[]): TokenSealer {
       return { ok: false, reason: 'malformed' }
     // Base64 lets the unused low bits of the last character vary: only the one canonical spelling is a token.
     if (bytes.toString('base64url') !== sealed) return { ok: false, reason: 'malformed' }
-    const key = byId.get(bytes.toString('latin1', 2, 2 + idLength))
-    if (!key) return { ok: false, reason: 'unknown_key' }
+    const keyId = bytes.toString('latin1', 2, 2 + idLength)
+    if (!KEY_ID.test(keyId)) return { ok: false, reason: 'malformed' }
+    const key = byId.get(keyId)
+    if (!key) return { ok: false, reason: 'unknown_key', keyId }
     const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(2 + idLength, bodyStart), GCM)
     decipher.setAAD(key.header)
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
@@ -211,8 +215,7 @@ const tagOf = (slotKey: string, slot: string): string =>
   hash('sha256', slotKey + slot, 'base64url').slice(0, SLOT_TAG_CHARACTERS)
 
 function headerOf(id: string): Buffer {
-  if (!/^[A-Za-z0-9_-]{1,16}$/.test(id))
-    throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
+  if (!KEY_ID.test(id)) throw new Error(`token key id "${id}" must be 1-16 of A-Z a-z 0-9 _ -`)
   return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 

@@ -10,8 +10,8 @@ import {
   systemClock,
 } from '@endcap/contracts'
 import { buildStats, type TrainOutcome, trainModel } from '@endcap/models'
-import { attributeRange, verify, waitUntilSettled } from '@endcap/pipeline'
-import { auctionReads, interactionReads, orderLineReads } from '@endcap/platform/clickhouse'
+import { attributeStored, verify, waitUntilSettled } from '@endcap/pipeline'
+import { auctionReads, type ClickHouse, interactionReads, orderLineReads } from '@endcap/platform/clickhouse'
 import { loadConfig } from '@endcap/platform/config'
 import { unlessAborted } from '@endcap/platform/lifecycle'
 import { createLogger, type Logger } from '@endcap/platform/logging'
@@ -132,12 +132,17 @@ async function play(
   await searchUpTo(TRAIN_AFTER)
   await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
   // Orders are credited every quarter of a minute; those of the last searches are to be learned from too.
-  await attributeRange(host.ports.clickhouse, new Date(0), new Date(systemClock() + 60_000))
+  await attributeAll(host.ports.clickhouse)
   const training = await trainModel(deps, { promote: true, actor: 'endcap demo' })
   if (training.status === 'live') await untilServed(api, training.version, tally)
   await searchUpTo(1)
   searches.end()
   return { tally, training }
+}
+
+async function attributeAll(clickhouse: ClickHouse): Promise<void> {
+  const nowMs = systemClock()
+  await attributeStored(clickhouse, { fromMs: 0, toMs: nowMs + 60_000, nowMs })
 }
 
 async function settleAndCount(
@@ -149,7 +154,7 @@ async function settleAndCount(
   const { postgres, clickhouse, log } = host.ports
   const settling = startProgress('Settling and recounting')
   await waitUntilSettled(host.ports, SETTLE_TIMEOUT_MS)
-  await attributeRange(clickhouse, new Date(0), new Date(systemClock() + 60_000))
+  await attributeAll(clickhouse)
   const checks = await verify(
     { postgres, clickhouse, log, tokenKeys: host.secrets.tokenKeys, clock: systemClock },
     { onProgress: settling.update },

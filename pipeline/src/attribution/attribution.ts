@@ -16,21 +16,42 @@ export interface AttributionDeps {
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
+export interface AttributionRange {
+  /** When the orders were received; the end is exclusive. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly nowMs: number
+  /** What the run before has kept, if there was one. */
+  readonly kept?: string | null
+}
+
+/**
+ * Credits the orders received within a range, and keeps through which stored event orders are credited then: what was stored when this
+ * began. Reports say it, and verification expects no more. The range must reach back to what no run before has credited.
+ * @returns what is kept now
+ * @throws ClickHouseError
+ */
+export async function attributeStored(
+  clickhouse: ClickHouse,
+  { fromMs, toMs, nowMs, kept }: AttributionRange,
+): Promise<string | null> {
+  const [stored] = await clickhouse.query(eventsThrough, {})
+  const through = stored!.eventsThrough
+  await attributeRange(clickhouse, new Date(fromMs), new Date(toMs))
+  if (through !== null && through !== kept) {
+    const run = { eventsThroughMs: Date.parse(through), runAtMs: nowMs }
+    await clickhouse.insert(attributionProgressTable, [run], { token: `attribution:${nowMs}` })
+  }
+  return through
+}
+
 /**
  * Credits orders to touches, again and again for the orders of the last hour, so that touches which arrive after their order
  * still count; the first run after a start goes back over the whole window.
  */
 export function createAttribution({ clickhouse, clock, logger, everyMs }: AttributionDeps): Component {
   let reachMs = CLICK_WINDOW_DAYS * DAY_MS
-  let kept: string | undefined
-
-  /** Reports say how far attribution has come: through what was stored when the run began. */
-  async function keepProgress(through: string | null, runAtMs: number): Promise<void> {
-    if (through === null || through === kept) return
-    const run = { eventsThroughMs: Date.parse(through), runAtMs }
-    await clickhouse.insert(attributionProgressTable, [run], { token: `attribution:${runAtMs}` })
-    kept = through
-  }
+  let kept: string | null = null
 
   return createPeriodicJob({
     name: 'attribution',
@@ -38,11 +59,10 @@ export function createAttribution({ clickhouse, clock, logger, everyMs }: Attrib
     logger,
     async run() {
       const nowMs = clock()
-      const [stored] = await clickhouse.query(eventsThrough, {})
       // Other processes' clocks may be a little ahead of this one.
-      await attributeRange(clickhouse, new Date(nowMs - reachMs), new Date(nowMs + HOUR_MS))
+      const range = { fromMs: nowMs - reachMs, toMs: nowMs + HOUR_MS, nowMs }
+      kept = await attributeStored(clickhouse, { ...range, kept })
       reachMs = HOUR_MS
-      await keepProgress(stored!.eventsThrough, nowMs)
     },
   })
 }

@@ -4,7 +4,12 @@ import type { BillableInteraction, SlotFacts } from './domain/types.js'
 
 /** What a record of the interactions topic is to billing. */
 export type ReadInteraction =
-  | { readonly kind: 'billable'; readonly interaction: BillableInteraction }
+  | {
+      readonly kind: 'billable'
+      readonly interaction: BillableInteraction
+      /** The key that its token names and nobody configured. */
+      readonly unknownKeyId?: string
+    }
   /** Nothing to decide: an organic slot, or a kind of interaction that is never paid for. */
   | { readonly kind: 'free' }
   /** Not an event that billing can read. Ingest keeps such records as dead letters. */
@@ -36,7 +41,11 @@ export function readInteraction(record: Pick<LogRecord, 'value'>, tokens: TokenS
   if (!opened.ok) {
     if (!data.sponsored) return { kind: 'free' }
     if (!isStorable(data)) return { kind: 'malformed' }
-    return { kind: 'billable', interaction: { ...common, slot: slotFacts(data), offer: undefined } }
+    return {
+      kind: 'billable',
+      interaction: { ...common, slot: slotFacts(data), offer: undefined },
+      ...(opened.reason === 'unknown_key' && { unknownKeyId: opened.keyId }),
+    }
   }
   const { token } = opened
   if (!token.sponsored || token.pricing === '') return { kind: 'free' }

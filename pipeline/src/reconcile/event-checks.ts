@@ -1,4 +1,4 @@
-import { type AuctionEvent, type OrderEvent, TOPICS } from '@endcap/contracts'
+import { type AuctionEvent, type BillingEvent, type OrderEvent, TOPICS } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import {
@@ -41,10 +41,11 @@ const ROWS: Readonly<Record<IngestedTopic, EventRows>> = {
     from: `(select event_id, occurred_at, source_batch from charges_v1
       union all select event_id, occurred_at, source_batch from free_verdicts_v1)`,
     key: 'event_id',
+    amounts: { from: 'charges_v1', micros: 'toInt128(amount_micros) + price_micros' },
   },
 }
 
-/** What the rows of a topic's events say in money, which no charge repeats; over all of an hour, in whatever currencies. */
+/** What the rows of a topic's events say in money, over all of an hour, in whatever currencies. */
 const AMOUNTS: Partial<Record<IngestedTopic, (event: IngestedEvent) => bigint>> = {
   [TOPICS.auctions]: (event) =>
     (event as AuctionEvent).data.candidates.reduce(
@@ -56,6 +57,15 @@ const AMOUNTS: Partial<Record<IngestedTopic, (event: IngestedEvent) => bigint>> 
       (sum, { quantity, unitPriceMicros }) => sum + BigInt(quantity) * BigInt(unitPriceMicros),
       0n,
     ),
+  [TOPICS.charges]: (event) => amountsOfBilling(event as BillingEvent),
+}
+
+/** What over-delivery would have cost is in its price alone. */
+function amountsOfBilling({ type, data }: BillingEvent): bigint {
+  if (type === 'verdicts') return 0n
+  return type === 'clawback'
+    ? -BigInt(data.amountMicros)
+    : BigInt(data.amountMicros) + BigInt(data.priceMicros)
 }
 
 export interface EventCheckDeps {

@@ -15,7 +15,7 @@ import { campaignLimits } from '../billing/store/billing-store.js'
 import { type Check, checkOf } from './check.js'
 import { hourOf, printHour } from './hours.js'
 import type { Scope } from './scope.js'
-import type { BillingProgress } from './store/money-checks.js'
+import { type BillingProgress, billableOf } from './store/money-checks.js'
 
 export interface RecountDeps {
   readonly postgres: Postgres
@@ -30,7 +30,8 @@ const UNLIMITED = 10n ** 30n
  * Valid billable interactions by the log beside the charge rows for them, charged or over a limit, hour by hour. Reads the interactions
  * topic through the token check and the rules of validity, without budgets and without what billing has stored, up to billing's offset as
  * it was when the charges were counted, so that it agrees while billing is at work. Where the log's retention has removed its beginning,
- * the log can only lack some. Keeps the slots of one partition in memory (some 250 bytes an impression).
+ * the log can only lack some. What a key sealed that is not configured any more can't be judged again, and is left out of both. Keeps the
+ * slots of one partition in memory (some 250 bytes an impression).
  */
 export async function checkBillable(
   { postgres, log, tokenKeys }: RecountDeps,
@@ -43,6 +44,7 @@ export async function checkBillable(
   const unlimited = new Map<string, bigint>()
   const judged = new Set<string>()
   const inLog = new Map<number, number>()
+  const keyIds = new Map<string, string>()
   let waitingInLog = 0
   let complete = true
 
@@ -57,9 +59,12 @@ export async function checkBillable(
     let watermarkMs = 0
     for await (const records of log.read(TOPICS.interactions, partition, from, end)) {
       const interactions: BillableInteraction[] = []
+      const unknownKeys = new Map<BillableInteraction, string>()
       for (const record of records) {
         const read = readInteraction(record, tokens)
-        if (read.kind === 'billable') interactions.push(read.interaction)
+        if (read.kind !== 'billable') continue
+        interactions.push(read.interaction)
+        if (read.unknownKeyId !== undefined) unknownKeys.set(read.interaction, read.unknownKeyId)
       }
       await learnCampaigns(postgres, interactions, campaigns, unlimited)
       const state: BillingState = {
@@ -75,6 +80,8 @@ export async function checkBillable(
       const decision = decideCharges(state, interactions)
       for (const { interaction, outcome } of decision.verdicts) {
         judged.add(interaction.interactionId)
+        const keyId = unknownKeys.get(interaction)
+        if (keyId !== undefined) keyIds.set(interaction.interactionId, keyId)
         if (outcome !== 'charged') continue
         const hourMs = hourOf(interaction.occurredAtMs)
         inLog.set(hourMs, (inLog.get(hourMs) ?? 0) + 1)
@@ -89,7 +96,37 @@ export async function checkBillable(
     }
     waitingInLog += waiting.length
   }
-  return compareHours({ byHour: inLog, waiting: waitingInLog }, progress, complete, scope.sinceMs)
+  const sealed = await sealedByUnknownKeys(postgres, keyIds, scope.sinceMs)
+  return compareHours({ byHour: inLog, waiting: waitingInLog }, progress, sealed, complete, scope.sinceMs)
+}
+
+interface Sealed {
+  readonly byHour: ReadonlyMap<number, number>
+  readonly total: number
+  readonly keyIds: readonly string[]
+}
+
+const IDS_PER_QUERY = 10_000
+
+/** Charge rows for valid billable interactions whose keys are not configured: what was made up under such a name was never one. */
+async function sealedByUnknownKeys(
+  postgres: Postgres,
+  keyIds: ReadonlyMap<string, string>,
+  sinceMs: number,
+): Promise<Sealed> {
+  const byHour = new Map<number, number>()
+  const named = new Set<string>()
+  let total = 0
+  const ids = [...keyIds.keys()]
+  for (let start = 0; start < ids.length; start += IDS_PER_QUERY) {
+    for (const [id, atMs] of await billableOf(postgres, ids.slice(start, start + IDS_PER_QUERY))) {
+      if (atMs < sinceMs) continue
+      byHour.set(hourOf(atMs), (byHour.get(hourOf(atMs)) ?? 0) + 1)
+      named.add(keyIds.get(id)!)
+      total++
+    }
+  }
+  return { byHour, total, keyIds: [...named].sort() }
 }
 
 interface Billable {
@@ -101,10 +138,14 @@ interface Billable {
 
 function compareHours(
   { byHour: inLog, waiting: waitingInLog }: Billable,
-  { byHour: inCharges, waiting: waitingInBilling }: Billable,
+  { byHour: allCharges, waiting: waitingInBilling }: Billable,
+  sealed: Sealed,
   complete: boolean,
   sinceMs: number,
 ): Check {
+  const inCharges = new Map(
+    [...allCharges].map(([hourMs, count]) => [hourMs, count - (sealed.byHour.get(hourMs) ?? 0)]),
+  )
   const hours = [...new Set([...inLog.keys(), ...inCharges.keys()])]
     .filter((hourMs) => hourMs >= sinceMs)
     .sort((a, b) => a - b)
@@ -119,10 +160,16 @@ function compareHours(
     wrong.push(`${waitingInLog} clicks wait in the log, ${waitingInBilling} in billing`)
   const print = (count: number, waiting: number) =>
     waiting === 0 ? String(count) : `${count} (${waiting} clicks wait for their impression)`
-  const left = `${complete ? '' : 'at least '}${print(totalOf(inLog), waitingInLog)}`
-  const right = print(totalOf(inCharges), waitingInBilling)
+  const leftOut = printSealed(sealed)
+  const left = `${complete ? '' : 'at least '}${print(totalOf(inLog), waitingInLog)}${leftOut}`
+  const right = `${print(totalOf(inCharges), waitingInBilling)}${leftOut}`
   const check = checkOf('billable_equal_charges', left, right, wrong)
   return { ...check, ok: wrong.length === 0 }
+}
+
+function printSealed({ total, keyIds }: Sealed): string {
+  if (total === 0) return ''
+  return ` and ${total} sealed by ${keyIds.join(', ')}, which ${keyIds.length === 1 ? 'is' : 'are'} not configured`
 }
 
 async function learnCampaigns(

@@ -1,8 +1,16 @@
-import { createTokenSealer, formatPrice, type InteractionEvent, TOPICS } from '@endcap/contracts'
-import { countCell, defineQuery } from '@endcap/platform/clickhouse'
+import {
+  createTokenSealer,
+  formatPrice,
+  type InteractionEvent,
+  type OrderEvent,
+  TOPICS,
+} from '@endcap/contracts'
+import { attributionProgressTable, countCell, defineQuery } from '@endcap/platform/clickhouse'
 import type { Postgres } from '@endcap/platform/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { attributeRange } from '../attribution/index.js'
+import { orderOf } from '../ingest/testing/events.js'
 import { type Loop, startLoop } from '../testing/loop.js'
 import { interactionOf, seedCampaigns, seedMerchants, slotToken } from '../testing/marketplace.js'
 import { CHECKS, type Verification, verify } from './verify.js'
@@ -286,6 +294,25 @@ describe('verify', () => {
     expect(detailOf(found, 'billable_equal_charges')).toBe('0 clicks wait in the log, 1 in billing')
   })
 
+  it('leaves out what a key sealed that is configured no more, and says how much that is', async () => {
+    const { rows } = await postgres.query<{ valid: bigint }>(
+      `select count(*) as valid from charges where outcome = 'charged' or reason like 'over%'`,
+    )
+    const valid = Number(rows[0]!.valid)
+    expect(valid).toBeGreaterThan(100)
+    const newKey = { id: 'k2', secret: Buffer.alloc(32, 8) }
+    const rotated = await verify({ ...deps(), tokenKeys: [newKey] })
+    expect(failing(rotated)).toEqual([])
+    const text = `0 and ${valid} sealed by k1, which is not configured`
+    expect(sidesOf(rotated, 'billable_equal_charges')).toEqual([text, text])
+    const both = await verify({ ...deps(), tokenKeys: [newKey, ...deps().tokenKeys] })
+    expect(sidesOf(both, 'billable_equal_charges')).toEqual([String(valid), String(valid)])
+    // Another secret under the key's name: tokens that do not open.
+    const other = await verify({ ...deps(), tokenKeys: [{ id: 'k1', secret: newKey.secret }] })
+    expect(failing(other)).toEqual(['billable_equal_charges'])
+    expect(sidesOf(other, 'billable_equal_charges')).toEqual(['0', String(valid)])
+  })
+
   it('finds and names a charge that was deleted', async () => {
     const id = await idOf(A_CHARGE)
     const found = await foundAfter(`delete from charges where id = '${id}'`)
@@ -343,6 +370,55 @@ describe('verify', () => {
     expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
   })
 
+  it.each([
+    ['listing_id', `'l2'`],
+    ['position', 'position + 1'],
+    ['ad_id', `'ad2'`],
+    ['interaction_type', `'impression'`],
+  ])('finds and names a charge whose %s was changed, in either store', async (column, value) => {
+    const id = await idOf(A_CHARGE)
+    const found = await foundAfter(`update charges set ${column} = ${value} where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const stored = await foundAfterStored(
+      `alter table charges_v1 update ${column} = ${value} where event_id = '${id}'`,
+    )
+    expect(failing(stored)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+  })
+
+  it('finds and names a charge that was moved in time: when it occurred, or when it and its entries were booked', async () => {
+    const id = await idOf(A_CHARGE)
+    const later = await foundAfter(
+      `update charges set occurred_at = occurred_at + interval '1 minute' where id = '${id}'`,
+    )
+    expect(failing(later)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(later, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const booked = (table: string, key: string) =>
+      `update ${table} set created_at = created_at - interval '40 days' where ${key} = '${id}'`
+    const earlier = await foundAfter(booked('charges', 'id'), booked('ledger_entries', 'transaction_id'))
+    expect(failing(earlier)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(earlier, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+  })
+
+  it.each([
+    ['over-delivery', 'over_budget_day'],
+    ['a charge', ''],
+  ])('finds and names %s whose price was changed, in either store', async (_, reason) => {
+    const id = await idOf(`select min(id) from charges where reason = '${reason}'`)
+    const found = await foundAfter(`update charges set price_micros = price_micros + 1 where id = '${id}'`)
+    expect(failing(found)).toEqual(['charges_in_clickhouse'])
+    expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    const stored = await foundAfterStored(
+      `alter table charges_v1 update price_micros = price_micros + 1 where event_id = '${id}'`,
+    )
+    expect(failing(stored)).toEqual(['charges_in_clickhouse', 'amounts_equal_log'])
+    expect(detailOf(stored, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
+    expect(detailOf(stored, 'amounts_equal_log')).toMatch(
+      /^charges of 2026-03-10T12:00Z: \d+ micros in the log, \d+ stored$/,
+    )
+  })
+
   it('finds and names a deposit of another amount, and one that the ledger has twice', async () => {
     const id = await idOf(`select min(id) from deposits where merchant_id = 'm1'`)
     const changed = await foundAfter(
@@ -362,6 +438,21 @@ describe('verify', () => {
     const lost = await foundAfter(`delete from deposits where id = '${id}'`)
     expect(failing(lost)).toEqual(['ledger_per_deposit'])
     expect(detailOf(lost, 'ledger_per_deposit')).toBe(id)
+  })
+
+  it("finds and names a charge and a deposit whose entries were booked into another month's statement", async () => {
+    const [charge, deposit] = [
+      await idOf(A_CHARGE),
+      await idOf(`select min(id) from deposits where merchant_id = 'm1'`),
+    ]
+    const move = (where: string) =>
+      foundAfter(`update ledger_entries set created_at = created_at - interval '40 days' where ${where}`)
+    const charged = await move(`transaction_id = '${charge}'`)
+    expect(failing(charged)).toEqual(['ledger_per_charge'])
+    expect(detailOf(charged, 'ledger_per_charge')).toBe(charge)
+    const deposited = await move(`reference = '${deposit}' and account_id = 'wallet:m1'`)
+    expect(failing(deposited)).toEqual(['ledger_per_deposit'])
+    expect(detailOf(deposited, 'ledger_per_deposit')).toBe(deposit)
   })
 
   it('finds spend that the rollups count for another merchant', async () => {
@@ -493,7 +584,7 @@ describe('verify', () => {
     const found = await foundAfterStored(
       `alter table charges_v1 update amount_micros = amount_micros + 1 where event_id = '${id}'`,
     )
-    expect(failing(found)).toEqual(['charges_in_clickhouse', 'rollup_equals_raw'])
+    expect(failing(found)).toEqual(['charges_in_clickhouse', 'amounts_equal_log', 'rollup_equals_raw'])
     expect(detailOf(found, 'charges_in_clickhouse')).toBe(`2026-03-10T12:00Z (${id})`)
     expect(detailOf(found, 'rollup_equals_raw')).toBe('2026-03-10T12:00Z, 2026-03-10 (by day)')
   })
@@ -531,5 +622,83 @@ describe('verify', () => {
     )
     expect(failing(found)).toEqual(['events_stored_once'])
     expect(detailOf(found, 'events_stored_once')).toBe('made up of 2026-03-10T12:00Z is not in the log')
+  })
+  describe('of attributions', () => {
+    const ORDERED = NOON + 6 * 3_600_000
+    const touchOf = (customerHash: string, receivedAtMs: number): InteractionEvent => {
+      const at = ORDERED - 60_000
+      const token = slotToken({ auctionId: `touch-${customerHash}`, issuedAtMs: at })
+      const event = interactionOf(`touch-${customerHash}`, 'impression', at, token)
+      return {
+        ...event,
+        receivedAt: new Date(receivedAtMs).toISOString(),
+        data: { ...event.data, customerHash },
+      }
+    }
+    const orderBy = (customerHash: string, receivedAtMs: number): OrderEvent => {
+      const { data, ...envelope } = orderOf(0)
+      const [occurredAt, receivedAt] = [ORDERED, receivedAtMs].map((at) => new Date(at).toISOString())
+      return {
+        ...envelope,
+        id: `order-${customerHash}`,
+        occurredAt: occurredAt!,
+        receivedAt: receivedAt!,
+        data: {
+          ...data,
+          orderId: customerHash,
+          customerHash,
+          placedAt: occurredAt!,
+          lines: [{ ...data.lines[0]!, lineId: '1', listingId: 'l1' }],
+        },
+      }
+    }
+    const attribute = () => attributeRange(loop.clickhouse, new Date(ORDERED), new Date(ORDERED + 30_000))
+    const attributed = (throughMs: number) =>
+      loop.clickhouse.insert(attributionProgressTable, [{ eventsThroughMs: throughMs, runAtMs: throughMs }], {
+        token: `attribution:${throughMs}`,
+      })
+
+    beforeAll(async () => {
+      await loop.append([
+        touchOf('early', ORDERED - 60_000),
+        touchOf('other', ORDERED - 60_000),
+        touchOf('newest', ORDERED - 60_000),
+        touchOf('late', ORDERED + 10_000),
+      ])
+      const orders = ['early', 'other', 'late', 'untouched', ''].map((customer) => orderBy(customer, ORDERED))
+      await loop.log.append(
+        TOPICS.orders,
+        [...orders, orderBy('newest', ORDERED + 57_000)].map((event) => ({
+          key: event.key,
+          value: JSON.stringify(event),
+        })),
+      )
+      await loop.settled()
+    })
+
+    it('expects none of orders that attribution has not come to', async () => {
+      expect(failing(await verify(deps()))).toEqual([])
+      await attributed(ORDERED + 4_000)
+      expect(failing(await verify(deps()))).toEqual([])
+    })
+
+    it('finds and names lines whose touch is known and that are attributed to none, and no others', async () => {
+      await attributed(ORDERED + 60_000)
+      const none = await verify(deps())
+      expect(failing(none)).toEqual(['attributions_equal_orders'])
+      expect(sidesOf(none, 'attributions_equal_orders')).toEqual(['2 lines', '0 lines'])
+      expect(detailOf(none, 'attributions_equal_orders')).toBe(
+        'early 1 is not attributed, other 1 is not attributed',
+      )
+      await attribute()
+      const all = await verify(deps())
+      expect(failing(all)).toEqual([])
+      expect(sidesOf(all, 'attributions_equal_orders')).toEqual(['3 lines', '3 lines'])
+      await run(`delete from attributions_v1 where order_id = 'other'`)
+      const one = await verify(deps())
+      expect(failing(one)).toEqual(['attributions_equal_orders'])
+      expect(detailOf(one, 'attributions_equal_orders')).toBe('other 1 is not attributed')
+      await attribute()
+    })
   })
 })

@@ -25,7 +25,7 @@ export interface VerifyDeps {
   readonly postgres: Postgres
   readonly clickhouse: ClickHouse
   readonly log: EventLog
-  /** The keys that the log's tokens were sealed with, old ones too. */
+  /** The keys that the log's tokens were sealed with, old ones too: what another key sealed can't be recounted. */
   readonly tokenKeys: readonly TokenKey[]
   readonly clock: Clock
 }

@@ -213,7 +213,11 @@ export const VARIABLES = {
     whenUnset: 'made and kept in the data directory (role all with embedded PostgreSQL)',
     example: 'k2:<base64 of 32 bytes>,k1:<base64 of 32 bytes>',
     secrecy: 'value',
-    description: 'Keys that seal slot tokens, newest first; the same for all processes.',
+    description:
+      'Keys that seal slot tokens: the first seals, all open; the same for all processes. A new key comes last until every process ' +
+      'has it, then first. An old one may be dropped when its last token has run out (48 h after another came first) and billing has ' +
+      'judged everything in the log that it sealed, and not before: an interaction judged without its key is `token_invalid`. What a ' +
+      'dropped key sealed, `endcap verify` cannot recount, and says so.',
     schema: tokenKeys,
   }),
   ENDCAP_IDENTITY_KEY: variable({

@@ -1,6 +1,7 @@
 import type { Micros } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
 import { HOUR_MS } from '../hours.js'
+import { CHARGE_FACTS, CLAWBACK_FACTS } from './charge-facts.js'
 
 /** Sums are NUMERIC, which arrives as text. */
 const sum = (text: string): Micros => BigInt(text)
@@ -74,30 +75,31 @@ export interface ChargesBesideEntries {
   readonly moved: number
   /** Ledger transactions for them. */
   readonly posted: number
-  /** Charges whose entries are missing, doubled, or of another amount or account. */
+  /** Charges whose entries are missing, doubled, or of another amount, account or booking time. */
   readonly unlike: readonly string[]
 }
 
-/** Each charge, and each charge given back, beside its two ledger entries. */
+/** Each charge, and each charge given back, beside its two ledger entries, which were booked in its instant: statements go by that. */
 export async function chargesBesideEntries(q: Queryable): Promise<ChargesBesideEntries> {
   const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
     `with moved as (
-       select 'charge' as kind, id, merchant_id, currency, amount_micros from charges where amount_micros > 0
+       select 'charge' as kind, id, merchant_id, currency, amount_micros, created_at from charges where amount_micros > 0
        union all
-       select 'clawback', b.charge_id, c.merchant_id, b.currency, -b.amount_micros
+       select 'clawback', b.charge_id, c.merchant_id, b.currency, -b.amount_micros, b.created_at
        from clawed_back_charges b left join charges c on c.id = b.charge_id where b.amount_micros > 0),
      expected as (
-       select kind, id, 'wallet:' || merchant_id as account, -amount_micros as micros from moved
+       select kind, id, 'wallet:' || merchant_id as account, -amount_micros as micros, created_at from moved
        union all
-       select kind, id, case kind when 'charge' then 'revenue:' else 'refunds:' end || currency, amount_micros from moved),
+       select kind, id, case kind when 'charge' then 'revenue:' else 'refunds:' end || currency, amount_micros, created_at
+       from moved),
      posted as (
        select kind, case kind when 'charge' then transaction_id else reference end as id, account_id as account,
-         amount_micros as micros
+         amount_micros as micros, created_at
        from ledger_entries where kind in ('charge', 'clawback')),
      unlike as (
        select coalesce(e.kind, p.kind) as kind, coalesce(e.id, p.id) as id
        from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
-       where e.micros is distinct from p.micros)
+       where (e.micros, e.created_at) is distinct from (p.micros, p.created_at))
      select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
        (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
     [MOST_WRONG],
@@ -219,14 +221,14 @@ export interface ChargePeriod {
   readonly billedBeforeMs: number
 }
 
-/** `facts`: what ClickHouse should hold of the row, as `CHARGE_FACTS` prints it there. */
+/** `facts`: what ClickHouse should hold of the row, as `STORED_FACTS` prints it there. */
 const MOVED = `(
   select id, currency, outcome = 'charged' as charged, false as clawed_back, amount_micros as micros, occurred_at, created_at,
-    concat_ws('|', id, interaction_id, merchant_id, campaign_id, outcome, reason, amount_micros) as facts
+    ${CHARGE_FACTS} as facts
   from charges
   union all
   select 'claw:' || charge_id, currency, false, true, -amount_micros, occurred_at, created_at,
-    concat_ws('|', 'claw:' || charge_id, -amount_micros)
+    ${CLAWBACK_FACTS}
   from clawed_back_charges) as moved
   where occurred_at >= $1 and occurred_at < $2 and created_at < $3`
 const periodParameters = ({ sinceMs, occurredBeforeMs, billedBeforeMs }: ChargePeriod) =>
@@ -273,27 +275,28 @@ export async function chargeFacts(q: Queryable, period: ChargePeriod): Promise<R
 export interface DepositsBesideEntries {
   readonly moved: number
   readonly posted: number
-  /** Deposits, refunds and credits whose entries are missing, doubled, or of another amount or merchant. */
+  /** Deposits, refunds and credits whose entries are missing, doubled, or of another amount, merchant or booking time. */
   readonly unlike: readonly string[]
 }
 
-/** Each deposit, refund and goodwill credit beside its two ledger entries. */
+/** Each deposit, refund and goodwill credit beside its two ledger entries, which were booked in its instant. */
 export async function depositsBesideEntries(q: Queryable): Promise<DepositsBesideEntries> {
   const { rows } = await q.query<{ moved: bigint; posted: bigint; unlike: string[] | null }>(
     `with moved as (
-       select 'deposit' as kind, 'cash:' as source, id, merchant_id, currency, amount_micros from deposits
-       union all select 'refund', 'cash:', id, merchant_id, currency, -amount_micros from refunds
-       union all select 'credit', 'marketing:', id, merchant_id, currency, amount_micros from credits),
+       select 'deposit' as kind, 'cash:' as source, id, merchant_id, currency, amount_micros, created_at from deposits
+       union all select 'refund', 'cash:', id, merchant_id, currency, -amount_micros, created_at from refunds
+       union all select 'credit', 'marketing:', id, merchant_id, currency, amount_micros, created_at from credits),
      expected as (
-       select kind, id, 'wallet:' || merchant_id as account, amount_micros as micros from moved
-       union all select kind, id, source || currency, -amount_micros from moved),
+       select kind, id, 'wallet:' || merchant_id as account, amount_micros as micros, created_at from moved
+       union all select kind, id, source || currency, -amount_micros, created_at from moved),
      posted as (
-       select kind, reference as id, account_id as account, sum(amount_micros) as micros
+       select kind, reference as id, account_id as account, sum(amount_micros) as micros, min(created_at) as first_at,
+         max(created_at) as last_at
        from ledger_entries where kind in ('deposit', 'refund', 'credit') group by 1, 2, 3),
      unlike as (
        select coalesce(e.id, p.id) as id
        from expected e full join posted p on p.kind = e.kind and p.id = e.id and p.account = e.account
-       where e.micros is distinct from p.micros)
+       where (e.micros, e.created_at, e.created_at) is distinct from (p.micros, p.first_at, p.last_at))
      select (select count(*) from moved) as moved, (select count(distinct (kind, id)) from posted) as posted,
        (select array_agg(id order by id) from (select distinct id from unlike order by id limit $1) as named) as unlike`,
     [MOST_WRONG],
@@ -301,6 +304,9 @@ export async function depositsBesideEntries(q: Queryable): Promise<DepositsBesid
   const { moved, posted, unlike } = rows[0]!
   return { moved: Number(moved), posted: Number(posted), unlike: unlike ?? [] }
 }
+
+/** Charge rows for valid billable interactions, charged or over a limit. */
+const BILLABLE = `outcome = 'charged' or reason like 'over\\_%'`
 
 export interface BillingProgress {
   /** By partition of the interactions topic. */
@@ -323,7 +329,7 @@ export async function billingProgress(
   )
   const hours = await q.query<{ hour: bigint; n: bigint }>(
     `select floor(extract(epoch from occurred_at) / 3600)::bigint as hour, count(*) as n
-     from charges where outcome = 'charged' or reason like 'over\\_%' group by hour`,
+     from charges where ${BILLABLE} group by hour`,
   )
   const waiting = await q.query<{ n: bigint }>(
     `select count(*) as n from waiting_clicks
@@ -336,4 +342,17 @@ export async function billingProgress(
     next: new Map(offsets.rows.map(({ partition, next }) => [partition, next])),
     byHour: new Map(hours.rows.map(({ hour, n }) => [Number(hour) * HOUR_MS, Number(n)])),
   }
+}
+
+/** Of these interactions, those that were valid and billable: when they occurred. */
+export async function billableOf(
+  q: Queryable,
+  interactionIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await q.query<{ id: string; occurredAt: Date }>(
+    `select interaction_id as id, occurred_at as "occurredAt" from charges
+     where interaction_id = any ($1) and (${BILLABLE})`,
+    [interactionIds],
+  )
+  return new Map(rows.map(({ id, occurredAt }) => [id, occurredAt.getTime()]))
 }

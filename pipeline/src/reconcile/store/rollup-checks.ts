@@ -1,5 +1,6 @@
 import { countCell, defineQuery, instantMsParam, int64Cell } from '@endcap/platform/clickhouse'
 import { z } from 'zod'
+import { STORED_FACTS } from './charge-facts.js'
 
 const period = z.object({ sinceMs: instantMsParam, beforeMs: instantMsParam })
 const epochMs = countCell.transform((seconds) => seconds * 1000)
@@ -98,10 +99,6 @@ export const spendByMerchant = {
 
 export type SpendByMerchant = ReturnType<typeof spendOf>
 
-/** What a row of charges says, in one text; `MOVED` in money-checks.ts prints the same in Postgres. */
-const CHARGE_FACTS = `if(outcome = 'clawed_back', concat(event_id, '|', toString(amount_micros)),
-  concat(event_id, '|', interaction_id, '|', merchant_id, '|', campaign_id, '|', outcome, '|', reason, '|', toString(amount_micros)))`
-
 /** Charges by hour and currency, from the raw rows. */
 export const storedChargesByHour = defineQuery({
   name: 'reconcile.charges_by_hour',
@@ -117,7 +114,7 @@ export const storedChargesByHour = defineQuery({
   }),
   sql: `select toUnixTimestamp(toStartOfHour(occurred_at)) as startMs, currency, countIf(outcome != 'clawed_back') as verdicts,
       countIf(outcome = 'charged') as charged, countIf(outcome = 'clawed_back') as clawedBack, sum(amount_micros) as micros,
-      toString(sum(reinterpretAsUInt32(reverse(substring(MD5(${CHARGE_FACTS}), 1, 4))))) as checksum
+      toString(sum(reinterpretAsUInt32(reverse(substring(MD5(${STORED_FACTS}), 1, 4))))) as checksum
     from charges_v1
     where occurred_at >= {sinceMs:DateTime64(3, 'UTC')} and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
     group by startMs, currency order by startMs, currency`,
@@ -128,7 +125,7 @@ export const storedCharges = defineQuery({
   name: 'reconcile.charges_of_hour',
   params: z.object({ hourMs: instantMsParam, billedBeforeMs: instantMsParam }),
   row: z.object({ id: z.string(), facts: z.string() }),
-  sql: `select event_id as id, arrayStringConcat(groupArray(${CHARGE_FACTS}), ', ') as facts from charges_v1
+  sql: `select event_id as id, arrayStringConcat(groupArray(${STORED_FACTS}), ', ') as facts from charges_v1
     where toStartOfHour(occurred_at) = toDateTime({hourMs:DateTime64(3, 'UTC')})
       and received_at < {billedBeforeMs:DateTime64(3, 'UTC')}
     group by event_id`,
