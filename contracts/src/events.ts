@@ -171,6 +171,17 @@ export const interactionEvent = z.discriminatedUnion('type', [
 ])
 export type InteractionEvent = z.infer<typeof interactionEvent>
 
+/**
+ * Says that time has passed in a partition of the interactions topic, and nothing else. `occurredAt` is how far the partition's own time
+ * has come, `receivedAt` when that was found. Billing takes it for the time; no shopper did anything, so nothing else counts or keeps it.
+ */
+export const tickEvent = envelope('tick', z.looseObject({}))
+export type TickEvent = z.infer<typeof tickEvent>
+
+/** The interactions topic: interactions, and ticks where none came. */
+export const interactionTopicEvent = z.discriminatedUnion('type', [interactionEvent, tickEvent])
+export type InteractionTopicEvent = z.infer<typeof interactionTopicEvent>
+
 export const orderLineData = z.looseObject({
   lineId: z.string(),
   listingId: z.string(),
@@ -304,4 +315,4 @@ export type ChangeEvent = z.infer<typeof changeEvent>
 
 export const EVENT_SCHEMA = '1-0-0'
 
-export type AnyEvent = AuctionEvent | InteractionEvent | OrderEvent | BillingEvent | ChangeEvent
+export type AnyEvent = AuctionEvent | InteractionTopicEvent | OrderEvent | BillingEvent | ChangeEvent

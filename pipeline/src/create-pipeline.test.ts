@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createIdSource, systemClock, TOPIC_SPECS, TOPICS, WALLET_VIEW_KEY } from '@endcap/contracts'
 import { PIPELINE_ROLES, type PipelineRole } from '@endcap/platform/config'
-import { createEmbeddedLog } from '@endcap/platform/event-log'
+import { createEmbeddedLog, partitionOf } from '@endcap/platform/event-log'
 import { createProcess } from '@endcap/platform/lifecycle'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import { createMemoryStateStore } from '@endcap/platform/state-store'
 import { startTestClickHouse, startTestPostgres } from '@endcap/platform/testing'
 import { expect, it } from 'vitest'
+import { createBilling } from './billing/index.js'
 import { createPipeline } from './create-pipeline.js'
 import { verify, waitUntilSettled } from './reconcile/index.js'
+import { allBilled } from './testing/billed.js'
 import {
   interactionOf,
   recordOf,
@@ -21,6 +23,9 @@ import {
   TOKEN_KEYS,
   until,
 } from './testing/marketplace.js'
+
+/** Whose interactions go to another partition than those of m1, where nothing comes. */
+const QUIET = ['m2', 'm3', 'm4'].find((id) => partitionOf(id, 4) !== partitionOf('m1', 4))!
 
 it.each<[string, readonly (readonly PipelineRole[])[]]>([
   ['one process', [PIPELINE_ROLES]],
@@ -36,22 +41,36 @@ it.each<[string, readonly (readonly PipelineRole[])[]]>([
     const state = createMemoryStateStore({ clock })
     try {
       await log.ensureTopics(TOPIC_SPECS)
-      await seedMerchants(postgres, [{ id: 'm1', depositMicros: 1_000_000n }], new Date(clock()))
-      await seedCampaigns(postgres, [{ id: 'c1', merchantId: 'm1' }], new Date(clock()))
+      const merchants = [{ id: 'm1', depositMicros: 1_000_000n }, { id: QUIET }]
+      await seedMerchants(postgres, merchants, new Date(clock()))
+      const campaigns = [
+        { id: 'c1', merchantId: 'm1' },
+        { id: 'c2', merchantId: QUIET },
+      ]
+      await seedCampaigns(postgres, campaigns, new Date(clock()))
+      const shared = {
+        postgres,
+        clickhouse,
+        log,
+        state,
+        tokenKeys: TOKEN_KEYS,
+        clock,
+        ids: createIdSource(),
+        logger: silentLogger(),
+        trainCron: '0 0 1 1 *',
+      }
+      // A click that still waited for its impression when an earlier process ended.
+      const before = clock() - 20 * 60_000
+      const unseen = { auctionId: 'a0', issuedAtMs: before, merchantId: QUIET, campaignId: 'c2' }
+      const clickAlone = interactionOf('unseen', 'click', before, slotToken(unseen))
+      await log.append(TOPICS.interactions, [recordOf(clickAlone)])
+      const earlier = createBilling({ ...shared, registry: createMetrics({ service: 'earlier' }) })
+      await earlier.start()
+      await allBilled(log, postgres)
+      await earlier.stop()
       const pipelines = processes.map((parts) => {
         const { components } = createPipeline(
-          {
-            postgres,
-            clickhouse,
-            log,
-            state,
-            tokenKeys: TOKEN_KEYS,
-            clock,
-            ids: createIdSource(),
-            logger: silentLogger(),
-            registry: createMetrics({ service: parts.join() }),
-            trainCron: '0 0 1 1 *',
-          },
+          { ...shared, registry: createMetrics({ service: parts.join() }) },
           parts,
         )
         return { components, ...createProcess({ components, logger: silentLogger() }) }
@@ -64,6 +83,12 @@ it.each<[string, readonly (readonly PipelineRole[])[]]>([
         interactionOf('click', 'click', nowMs, token),
       ]
       await log.append(TOPICS.interactions, events.map(recordOf))
+      await until(async () => {
+        const { rows } = await postgres.query<{ reason: string }>(
+          `select reason from charges where interaction_id = 'unseen'`,
+        )
+        return rows[0]?.reason === 'no_impression'
+      }, 'a click that nothing came after has its verdict')
       await waitUntilSettled({ postgres, log }, 30_000)
       await until(
         async () => (await state.hashGetAll(WALLET_VIEW_KEY)).get('m1') === '750000',
@@ -74,7 +99,7 @@ it.each<[string, readonly (readonly PipelineRole[])[]]>([
       expect(result).toMatchObject({ ok: true })
       const rightOf = (check: string) => result.checks.find(({ name }) => name === check)?.right
       expect(rightOf('charges_equal_report')).toBe('0.25')
-      expect(rightOf('charges_in_clickhouse')).toBe('EUR 0.25 (1 of 1)')
+      expect(rightOf('charges_in_clickhouse')).toBe('EUR 0.25 (1 of 2)')
       for (const { components, ...pipeline } of pipelines.reverse()) {
         expect(Object.values(await pipeline.readiness())).toEqual(components.map(() => null))
         expect(await pipeline.stop()).toBe(true)

@@ -9,7 +9,7 @@ import type { Registry } from '@endcap/platform/metrics'
 import { createOutboxRelay, type Postgres } from '@endcap/platform/postgres'
 import type { StateStore } from '@endcap/platform/state-store'
 import { createAttribution } from './attribution/index.js'
-import { createBilling } from './billing/index.js'
+import { createBilling, createTicks } from './billing/index.js'
 import { createBudgetPublisher } from './budgets/index.js'
 import { createIngest } from './ingest/index.js'
 import { createPacing } from './pacing/index.js'
@@ -63,5 +63,5 @@ const PARTS: Readonly<Record<PipelineRole, (deps: PipelineDeps) => readonly Comp
     createReconciliation(deps),
     createRetention(deps),
   ],
-  billing: (deps) => [createBilling(deps)],
+  billing: (deps) => [createBilling(deps), createTicks(deps)],
 }

@@ -25,8 +25,15 @@ import { appendDeadLetters } from '../dead-letters/dead-letter.js'
 import { chargeEventOf } from './charge-event.js'
 import { decideCharges } from './domain/decide-charges.js'
 import { periodsOf } from './domain/spend.js'
-import type { BillableInteraction, BillingState, Decision, Unplaced } from './domain/types.js'
-import { arrivalOf } from './domain/validity.js'
+import {
+  type BillableInteraction,
+  type BillingState,
+  type Decision,
+  type InteractionOrTick,
+  isInteraction,
+  type Unplaced,
+} from './domain/types.js'
+import { logTimeAfter } from './domain/validity.js'
 import { type ReadInteraction, readInteraction } from './read-interaction.js'
 import {
   type ChargeRow,
@@ -164,17 +171,17 @@ export function createBillRecords(deps: BillRecordsDeps) {
     from: ConsumerProgress | undefined,
     read: readonly ReadRecord[],
   ): Promise<{ readonly billed: Billed; readonly progress: ConsumerProgress }> {
-    const recordOf = new Map<BillableInteraction, LogRecord>()
-    for (const { record, what } of read) if (what.kind === 'billable') recordOf.set(what.interaction, record)
-    const interactions = [...recordOf.keys()]
+    const recordOf = new Map<InteractionOrTick, LogRecord>()
+    for (const { record, what } of read) {
+      if (what.kind === 'billable') recordOf.set(what.interaction, record)
+      if (what.kind === 'tick') recordOf.set(what.tick, record)
+    }
+    const inOrder = [...recordOf.keys()]
+    const interactions = inOrder.filter(isInteraction)
     const now = new Date(clock())
     const to = read.at(-1)!.record.offset + 1n
     const startMs = from?.watermark?.getTime() ?? 0
-    const watermarkMs = interactions.reduce(
-      (latest, { receivedAtMs, offer }) =>
-        offer ? Math.max(latest, arrivalOf(receivedAtMs, offer)) : latest,
-      startMs,
-    )
+    const watermarkMs = inOrder.reduce(logTimeAfter, startMs)
 
     const deadLetterOf = ({ interaction, reason }: Unplaced) => ({
       topic,
@@ -196,10 +203,11 @@ export function createBillRecords(deps: BillRecordsDeps) {
         now,
         watermark: new Date(watermarkMs),
       })
-      if (interactions.length === 0) return NOTHING
+      if (inOrder.length === 0) return NOTHING
       const waiting = await waitingClicks(tx, partition, interactions, watermarkMs)
+      if (interactions.length === 0 && waiting.length === 0) return NOTHING
       const state = { ...(await loadState(tx, interactions, waiting, now)), watermarkMs: startMs }
-      const decided = decideCharges(state, interactions)
+      const decided = decideCharges(state, inOrder)
       await writeDecision(tx, partition, decided, now)
       // Before the commit: kept twice after a crash, which their origin shows, but never lost.
       await appendDeadLetters(log, decided.unplaced.map(deadLetterOf), now.getTime())

@@ -35,6 +35,7 @@ import {
   seedMerchants,
   slotToken,
   TOKEN_KEYS,
+  tickOf,
 } from '../testing/marketplace.js'
 import { createBillRecords } from './bill-records.js'
 import { createBilling } from './billing.js'
@@ -518,6 +519,25 @@ describe('billing', () => {
     await expectBooksToAgree()
   })
 
+  it('judges a click without an impression by a tick, and changes nothing by another one', async () => {
+    await seed([{ id: 'c1', merchantId: 'm1' }])
+    const bill = createBillRecords(deps())
+    const [, click] = impressionAndClick('a1') as [InteractionEvent, InteractionEvent]
+    const tick = (minutes: number) => tickOf('m1', Date.parse(click.receivedAt) + minutes * 60_000)
+    await bill(batchOf(recordsOf([click, tick(14), ...impressionAndClick('b1')])))
+    expect((await charges()).map(({ id }) => id)).toEqual(['c-b1'])
+    const [billed] = await bill(batchOf(recordsOf([tick(15)], 4)))
+    expect(billed).toMatchObject({ records: 1, malformed: 0, verdicts: [{ reason: 'no_impression' }] })
+    const verdicts = [
+      { id: 'c-a1', outcome: 'not_charged', reason: 'no_impression', amount: 0n },
+      { id: 'c-b1', outcome: 'charged', reason: '', amount: 250_000n },
+    ]
+    expect(await charges()).toEqual(verdicts)
+    await bill(batchOf(recordsOf([tick(15), tick(1), impressionAndClick('a1')[0]!, tick(30)], 5)))
+    expect(await charges()).toEqual(verdicts)
+    await expectBooksToAgree()
+  })
+
   it('bills a log in which clicks come first the same, whatever the batches, and again into empty stores', async () => {
     const campaigns: CampaignSeed[] = [
       { id: 'c1', merchantId: 'm1', budgetTotalMicros: 6n * 250_000n },
@@ -541,7 +561,8 @@ describe('billing', () => {
       .sort((a, b) => a.at - b.at)
       .map(({ event }) => event)
     const lonely = impressionAndClick('lonely', { issuedAtMs: NOON + 60 * 60_000 })[1]!
-    const records = recordsOf([...events, lonely])
+    const tick = tickOf('m1', NOON + 40 * 60_000)
+    const records = recordsOf([...events.slice(0, 50), tick, ...events.slice(50), lonely])
     const billWith = async (use: Postgres, cut: number) => {
       const bill = createBillRecords({ ...deps(use) })
       for (let start = 0; start < records.length; start += cut)

@@ -1,6 +1,12 @@
-import { type InteractionEvent, interactionEvent, type SlotToken, type TokenSealer } from '@endcap/contracts'
+import {
+  type InteractionEvent,
+  type InteractionTopicEvent,
+  interactionTopicEvent,
+  type SlotToken,
+  type TokenSealer,
+} from '@endcap/contracts'
 import type { LogRecord } from '@endcap/platform/event-log'
-import type { BillableInteraction, SlotFacts } from './domain/types.js'
+import type { BillableInteraction, SlotFacts, Tick } from './domain/types.js'
 
 /** What a record of the interactions topic is to billing. */
 export type ReadInteraction =
@@ -10,6 +16,7 @@ export type ReadInteraction =
       /** The key that its token names and nobody configured. */
       readonly unknownKeyId?: string
     }
+  | { readonly kind: 'tick'; readonly tick: Tick }
   /** Nothing to decide: an organic slot, or a kind of interaction that is never paid for. */
   | { readonly kind: 'free' }
   /** Not an event that billing can read. Ingest keeps such records as dead letters. */
@@ -24,8 +31,10 @@ const MAX_POSITION = 65_535
 
 /** Reads a record and opens its token: from there on the token alone says what was sold, to whom and at which price. */
 export function readInteraction(record: Pick<LogRecord, 'value'>, tokens: TokenSealer): ReadInteraction {
-  const event = parseInteraction(record.value)
+  const event = parseEvent(record.value)
   if (!event) return { kind: 'malformed' }
+  if (event.type === 'tick')
+    return { kind: 'tick', tick: { type: 'tick', atMs: Date.parse(event.occurredAt) } }
   const { type, data } = event
   if (type !== 'impression' && type !== 'click') return { kind: 'free' }
   const receivedAtMs = Date.parse(event.receivedAt)
@@ -60,7 +69,9 @@ export function readInteraction(record: Pick<LogRecord, 'value'>, tokens: TokenS
   }
 }
 
-function parseInteraction(value: string | null): InteractionEvent | undefined {
+export const isTick = (record: Pick<LogRecord, 'value'>): boolean => parseEvent(record.value)?.type === 'tick'
+
+function parseEvent(value: string | null): InteractionTopicEvent | undefined {
   if (value === null) return undefined
   let json: unknown
   try {
@@ -68,7 +79,7 @@ function parseInteraction(value: string | null): InteractionEvent | undefined {
   } catch {
     return undefined
   }
-  const { success, data: event } = interactionEvent.safeParse(json)
+  const { success, data: event } = interactionTopicEvent.safeParse(json)
   if (!success || UNSTORABLE.test(event.id)) return undefined
   return isInstant(event.occurredAt) && isInstant(event.receivedAt) ? event : undefined
 }

@@ -24,6 +24,8 @@ export interface IngestRangeDeps {
 export interface RangeCounts {
   stored: number
   duplicate: number
+  /** Of a type that no table holds. */
+  unstored: number
   deadLetter: number
 }
 
@@ -48,7 +50,7 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
     const plan = planOf(range.topic)
     const dropDuplicates = createDropDuplicatesStep(deps, plan)
     const mendRows = createMendRowsStep({ ...deps, insertRows }, plan)
-    const counts: RangeCounts = { stored: 0, duplicate: 0, deadLetter: 0 }
+    const counts: RangeCounts = { stored: 0, duplicate: 0, unstored: 0, deadLetter: 0 }
     const deadLetters: DeadLetterDraft[] = []
     for (let from = 0; from < range.records.length; from += plan.recordsPerInsert) {
       if (range.isStale())
@@ -59,6 +61,7 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
       const events: EncodedEvent[] = []
       for await (const { record, outcome } of encoded(plan, records, batch)) {
         if (outcome.kind === 'ok') events.push(outcome.value)
+        if (outcome.kind === 'drop') counts.unstored++
         if (outcome.kind === 'deadLetter') {
           deadLetters.push({ topic: range.topic, partition: range.partition, record, ...outcome })
         }

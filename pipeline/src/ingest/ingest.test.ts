@@ -29,6 +29,7 @@ import {
   replayDeadLetters,
   showDeadLetter,
 } from '../dead-letters/index.js'
+import { tickOf } from '../testing/marketplace.js'
 import { createIngest, ingestedThrough, isIngested } from './index.js'
 import {
   auctionOf,
@@ -260,6 +261,24 @@ describe('ingest', () => {
         headers: { trace: 't1' },
         step: 'readEvent',
       })
+    })
+  })
+
+  it('makes neither a row nor a dead letter of a tick, alone and among interactions', async () => {
+    await withIngest(async ({ registry }) => {
+      const tick = {
+        key: 'mer_1',
+        value: JSON.stringify(tickOf('mer_1', Date.parse('2026-03-10T12:00:00Z'))),
+      }
+      await log.append(TOPICS.interactions, [tick])
+      await stored()
+      await log.append(TOPICS.interactions, [recordOf(interactionOf(1)), tick, recordOf(interactionOf(2))])
+      await stored()
+      expect(await clickhouse.query(interactionReads.counts, {})).toEqual([{ rows: 2, ids: 2 }])
+      expect((await listDeadLetters(log)).items).toEqual([])
+      expect(await registry.metrics()).toContain(
+        `endcap_ingest_records_total{topic="${TOPICS.interactions}",outcome="unstored"} 2`,
+      )
     })
   })
 

@@ -5,7 +5,7 @@ import type { Component } from '@endcap/platform/lifecycle'
 import { counterOf, gaugeOf, histogramOf } from '@endcap/platform/metrics'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { createIngestRange } from './ingest-range.js'
+import { createIngestRange, type RangeCounts } from './ingest-range.js'
 import { INGESTED_TOPICS } from './plans.js'
 import { INGEST_GROUP, ingestedThrough } from './progress.js'
 
@@ -99,7 +99,7 @@ function createIngestMetrics({ registry, log }: Pick<IngestDeps, 'registry' | 'l
   })
   const records = counterOf(registry, {
     name: 'endcap_ingest_records_total',
-    help: 'Records of the log by topic and what became of them: stored, duplicate, dead_letter',
+    help: 'Records of the log by topic and what became of them: stored, duplicate, unstored, dead_letter',
     labelNames: ['topic', 'outcome'],
   })
   const duration = histogramOf(registry, {
@@ -133,9 +133,10 @@ function createIngestMetrics({ registry, log }: Pick<IngestDeps, 'registry' | 'l
     mended(table: string) {
       mended.inc({ table })
     },
-    handled(topic: string, counts: { stored: number; duplicate: number; deadLetter: number }) {
+    handled(topic: string, counts: RangeCounts) {
       records.inc({ topic, outcome: 'stored' }, counts.stored)
       records.inc({ topic, outcome: 'duplicate' }, counts.duplicate)
+      records.inc({ topic, outcome: 'unstored' }, counts.unstored)
       records.inc({ topic, outcome: 'dead_letter' }, counts.deadLetter)
     },
   }

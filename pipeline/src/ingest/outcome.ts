@@ -7,13 +7,16 @@ export const DEAD_LETTER_REASONS = [
 ] as const
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number]
 
+/** Why a record leaves nothing behind: its event is stored already, or is of a type that no table holds. */
+export type DropReason = 'duplicate' | 'unstored'
+
 /**
  * What a step made of one record. That the whole range must be tried again is no outcome of a record: ClickHouse's error is thrown,
  * and the log brings the same range once more.
  */
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'drop'; readonly reason: 'duplicate' }
+  | { readonly kind: 'drop'; readonly reason: DropReason }
   | {
       readonly kind: 'deadLetter'
       readonly reason: DeadLetterReason
@@ -22,7 +25,7 @@ export type Outcome<T> =
     }
 
 export const ok = <T>(value: T): Outcome<T> => ({ kind: 'ok', value })
-export const drop = (reason: 'duplicate'): Outcome<never> => ({ kind: 'drop', reason })
+export const drop = (reason: DropReason): Outcome<never> => ({ kind: 'drop', reason })
 export const deadLetter = (step: string, reason: DeadLetterReason, detail: string): Outcome<never> => ({
   kind: 'deadLetter',
   reason,

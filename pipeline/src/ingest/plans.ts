@@ -40,6 +40,8 @@ export interface TableRows {
 /** How the records of one topic become rows. */
 export interface TopicPlan {
   readonly types: readonly string[]
+  /** Types of events that leave no row: no report asks for them. Default none. */
+  readonly unstored?: readonly string[]
   readonly schema: z.ZodType<IngestedEvent>
   /** The rows of a valid event, in a fixed order of tables. @throws CellError for a value that a column cannot hold */
   rows(event: IngestedEvent, batch: string): readonly TableRows[]
@@ -61,6 +63,7 @@ export interface IngestedEvent {
 
 function definePlan<Event extends IngestedEvent>(plan: {
   readonly types: readonly string[]
+  readonly unstored?: readonly string[]
   readonly schema: z.ZodType<Event>
   readonly rows: (stored: StoredEvent<Event>) => readonly TableRows[]
   readonly reads: ReturnType<typeof eventReads>
@@ -92,6 +95,7 @@ export const INGEST_PLANS = {
   }),
   [TOPICS.interactions]: definePlan<InteractionEvent>({
     types: INTERACTION_TYPES,
+    unstored: ['tick'],
     schema: interactionEvent,
     rows: (stored) => [rowsOf(interactionsTable, [stored])],
     reads: interactionReads,

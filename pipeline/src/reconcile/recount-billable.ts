@@ -2,13 +2,15 @@ import { createTokenSealer, TOPICS, type TokenKey } from '@endcap/contracts'
 import type { EventLog } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
 import { decideCharges } from '../billing/domain/decide-charges.js'
-import type {
-  BillableInteraction,
-  BillingState,
-  CampaignLimits,
-  SlotState,
-  SpendCounter,
-  WaitingClick,
+import {
+  type BillableInteraction,
+  type BillingState,
+  type CampaignLimits,
+  type InteractionOrTick,
+  isInteraction,
+  type SlotState,
+  type SpendCounter,
+  type WaitingClick,
 } from '../billing/domain/types.js'
 import { readInteraction } from '../billing/read-interaction.js'
 import { campaignLimits } from '../billing/store/billing-store.js'
@@ -58,15 +60,16 @@ export async function checkBillable(
     let waiting: readonly WaitingClick[] = []
     let watermarkMs = 0
     for await (const records of log.read(TOPICS.interactions, partition, from, end)) {
-      const interactions: BillableInteraction[] = []
+      const inOrder: InteractionOrTick[] = []
       const unknownKeys = new Map<BillableInteraction, string>()
       for (const record of records) {
         const read = readInteraction(record, tokens)
+        if (read.kind === 'tick') inOrder.push(read.tick)
         if (read.kind !== 'billable') continue
-        interactions.push(read.interaction)
+        inOrder.push(read.interaction)
         if (read.unknownKeyId !== undefined) unknownKeys.set(read.interaction, read.unknownKeyId)
       }
-      await learnCampaigns(postgres, interactions, campaigns, unlimited)
+      await learnCampaigns(postgres, inOrder.filter(isInteraction), campaigns, unlimited)
       const state: BillingState = {
         judged,
         slots,
@@ -77,7 +80,7 @@ export async function checkBillable(
         waiting,
         waitingElsewhere: new Set(),
       }
-      const decision = decideCharges(state, interactions)
+      const decision = decideCharges(state, inOrder)
       for (const { interaction, outcome } of decision.verdicts) {
         judged.add(interaction.interactionId)
         const keyId = unknownKeys.get(interaction)

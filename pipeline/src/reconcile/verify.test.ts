@@ -12,7 +12,14 @@ import { z } from 'zod'
 import { attributeRange } from '../attribution/index.js'
 import { orderOf } from '../ingest/testing/events.js'
 import { type Loop, startLoop } from '../testing/loop.js'
-import { interactionOf, seedCampaigns, seedMerchants, slotToken } from '../testing/marketplace.js'
+import {
+  interactionOf,
+  recordOf,
+  seedCampaigns,
+  seedMerchants,
+  slotToken,
+  tickOf,
+} from '../testing/marketplace.js'
 import { CHECKS, type Verification, verify } from './verify.js'
 import { NotSettledError, waitUntilSettled } from './wait-until-settled.js'
 
@@ -96,7 +103,7 @@ beforeAll(async () => {
     NOW,
   )
   await loop.append(traffic())
-  await loop.log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
+  await loop.log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }, recordOf(tickOf('m1', NOON))])
 })
 afterAll(() => loop.stop())
 

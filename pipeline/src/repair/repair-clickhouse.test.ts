@@ -16,6 +16,7 @@ import {
   seedMerchants,
   slotToken,
   TOKEN_KEYS,
+  tickOf,
 } from '../testing/marketplace.js'
 import { RepairError, repairClickHouse } from './repair-clickhouse.js'
 
@@ -74,7 +75,7 @@ beforeAll(async () => {
     slotToken({ auctionId: 'touch', issuedAtMs: NOON, listingId: 'L0' }),
   )
   await loop.append([{ ...touch, data: { ...touch.data, customerHash: 'c20' } }])
-  await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }])
+  await log.append(TOPICS.interactions, [{ key: 'm1', value: 'no event' }, recordOf(tickOf('m1', NOON))])
   await loop.settled()
   await attributeRange(clickhouse, new Date(NOON), new Date(NOW))
 })

@@ -1,4 +1,4 @@
-import { type InteractionEvent, type SlotToken, TOPICS } from '@endcap/contracts'
+import { type InteractionEvent, type InteractionTopicEvent, type SlotToken, TOPICS } from '@endcap/contracts'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import { ledgerSums, type Postgres, walletsThatDisagree } from '@endcap/platform/postgres'
 import { expect } from 'vitest'
@@ -17,7 +17,7 @@ export function impressionAndClick(
 }
 
 /** Records of one partition, as the log would give them, from an offset on. */
-export const recordsOf = (events: readonly InteractionEvent[], from = 0): LogRecord[] =>
+export const recordsOf = (events: readonly InteractionTopicEvent[], from = 0): LogRecord[] =>
   events.map((event, index) => ({
     ...recordOf(event),
     offset: BigInt(from + index),

@@ -2,10 +2,12 @@ import {
   createTokenSealer,
   EVENT_SCHEMA,
   type InteractionEvent,
+  type InteractionTopicEvent,
   type InteractionType,
   PAGE_RANDOM_BYTES,
   type Pricing,
   type SlotToken,
+  type TickEvent,
   type TokenKey,
 } from '@endcap/contracts'
 import { type Postgres, postLedger } from '@endcap/platform/postgres'
@@ -174,8 +176,23 @@ export function interactionOf(
   }
 }
 
+/** A tick as billing writes it, in the partition of a key. */
+export function tickOf(key: string, atMs: number): TickEvent {
+  const at = new Date(atMs).toISOString()
+  return {
+    id: `tick-${key}-${atMs}`,
+    type: 'tick',
+    schema: EVENT_SCHEMA,
+    occurredAt: at,
+    receivedAt: at,
+    source: 'billing',
+    key,
+    data: {},
+  }
+}
+
 /** The record of an event. */
-export const recordOf = (event: InteractionEvent) => ({ key: event.key, value: JSON.stringify(event) })
+export const recordOf = (event: InteractionTopicEvent) => ({ key: event.key, value: JSON.stringify(event) })
 
 /** Asks until it holds. @throws when it still doesn't at the deadline */
 export async function until(holds: () => Promise<boolean>, what: string, deadlineMs = 30_000): Promise<void> {

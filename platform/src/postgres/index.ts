@@ -15,6 +15,7 @@ export {
   type EntityChange,
   type OutboxEntry,
   type OutboxEvent,
+  outboxKeys,
 } from './outbox.js'
 export { createOutboxRelay, type OutboxRelayOptions } from './outbox-relay.js'
 export type { Postgres, Queryable, QueryResult, Transaction } from './postgres.js'

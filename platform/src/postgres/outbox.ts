@@ -11,7 +11,7 @@ import type {
 import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
 import { recordBytes } from '../event-log/limits.js'
 import { bigintArray, textArray } from './binary-arrays.js'
-import type { Transaction } from './postgres.js'
+import type { Queryable, Transaction } from './postgres.js'
 
 /** What the relay needs of an event: the envelope is the writer's business. */
 export type OutboxEvent = AnyEvent | { readonly id: string; readonly type: string; readonly key: string }
@@ -78,6 +78,12 @@ export async function appendEventsToOutbox(
       textArray(events.map((event) => recordValueOf(event.key, event))),
     ],
   )
+}
+
+/** The keys of a topic's events that wait for the relay. */
+export async function outboxKeys(q: Queryable, topic: Topic): Promise<ReadonlySet<string>> {
+  const { rows } = await q.query<{ key: string }>('select distinct key from outbox where topic = $1', [topic])
+  return new Set(rows.map(({ key }) => key))
 }
 
 /** The event as its record carries it. One that the log refuses would hold up its topic for good: it must not commit. */

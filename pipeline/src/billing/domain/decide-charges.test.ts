@@ -8,6 +8,7 @@ import {
   type CampaignLimits,
   counterKey,
   type Decision,
+  type InteractionOrTick,
   type Offer,
   TOTAL_PERIOD,
 } from './types.js'
@@ -207,6 +208,19 @@ describe('clicks before their impression', () => {
     const tooLate = decideCharges(stateOf(), [early(), past, seen()])
     expect(outcomes(tooLate)).toEqual(['no_impression'])
     expect(tooLate.waits).toEqual([])
+  })
+
+  it('wait no longer once a tick says that 15 minutes have passed, and not one of less', () => {
+    const tick = (minutes: number) => ({ type: 'tick' as const, atMs: NOON + minutes * MINUTE })
+    const arrived = early({ atMs: NOON })
+    const inTime = decideCharges(stateOf(), [arrived, tick(14), seen()])
+    expect(outcomes(inTime)).toEqual([250_000n])
+    const tooLate = decideCharges(stateOf(), [arrived, tick(15), seen()])
+    expect([outcomes(tooLate), tooLate.waits, tooLate.free.length]).toEqual([['no_impression'], [], 1])
+    const alone = decideCharges(applyDecision(stateOf(), decideCharges(stateOf(), [arrived])), [tick(15)])
+    expect([outcomes(alone), alone.waited.length]).toEqual([['no_impression'], 1])
+    // One that comes late says nothing new.
+    expect(decideCharges(stateOf(), [arriving('other', 20), tick(15)]).watermarkMs).toBe(NOON + 20 * MINUTE)
   })
 
   it('are one click, however often they are sent while they wait', () => {
@@ -450,32 +464,37 @@ describe('always', () => {
         wallets: new Map(wallets.map((balance, index) => [`m${index + 1}`, balance])),
       }),
     )
-  const arbitraryEvents = fc.array(
-    fc
-      .record({
-        type: fc.constantFrom('impression' as const, 'click' as const),
-        slot: fc.nat({ max: 30 }),
-        // Few ids, so that the same event comes again.
-        id: fc.nat({ max: 60 }),
-        hours: fc.constantFrom(0, 0, 0, 1, 3, 20, 30),
-        // Arrivals out of order, some far enough apart to end a wait.
-        delayed: fc.constantFrom(0, 0, 0, 10, 20, 900),
-        suspicion: fc.option(fc.constantFrom(...SUSPICIONS), { nil: undefined, freq: 12 }),
-      })
-      .map(({ type, slot, id, hours, delayed, suspicion }) => {
-        const index = slot % 4
-        const parts: EventParts = {
-          id: `${type}-${slot}-${id % 3}`,
-          auction: `a${slot}`,
-          campaignId: CAMPAIGNS[index]!,
-          merchantId: `m${(index % 2) + 1}`,
-          atMs: NOON + hours * HOUR + (type === 'click' ? 100 : 0),
-          receivedAtMs: NOON + hours * HOUR + delayed * MINUTE,
-          ...(suspicion && { suspicion }),
-          offer: index < 2 ? { priceMicros: BigInt(100 + slot * 7) } : cpm(BigInt(100_000 + slot * 777)),
-        }
-        return event(type, parts)
-      }),
+  const arbitraryEvent = fc
+    .record({
+      type: fc.constantFrom('impression' as const, 'click' as const),
+      slot: fc.nat({ max: 30 }),
+      // Few ids, so that the same event comes again.
+      id: fc.nat({ max: 60 }),
+      hours: fc.constantFrom(0, 0, 0, 1, 3, 20, 30),
+      // Arrivals out of order, some far enough apart to end a wait.
+      delayed: fc.constantFrom(0, 0, 0, 10, 20, 900),
+      suspicion: fc.option(fc.constantFrom(...SUSPICIONS), { nil: undefined, freq: 12 }),
+    })
+    .map(({ type, slot, id, hours, delayed, suspicion }) => {
+      const index = slot % 4
+      const parts: EventParts = {
+        id: `${type}-${slot}-${id % 3}`,
+        auction: `a${slot}`,
+        campaignId: CAMPAIGNS[index]!,
+        merchantId: `m${(index % 2) + 1}`,
+        atMs: NOON + hours * HOUR + (type === 'click' ? 100 : 0),
+        receivedAtMs: NOON + hours * HOUR + delayed * MINUTE,
+        ...(suspicion && { suspicion }),
+        offer: index < 2 ? { priceMicros: BigInt(100 + slot * 7) } : cpm(BigInt(100_000 + slot * 777)),
+      }
+      return event(type, parts)
+    })
+  const arbitraryEvents = fc.array(arbitraryEvent, { maxLength: 120 })
+  const arbitraryTick = fc
+    .integer({ min: 0, max: 31 * 60 })
+    .map((minutes): InteractionOrTick => ({ type: 'tick', atMs: NOON + minutes * MINUTE }))
+  const arbitraryLog = fc.array(
+    fc.oneof({ weight: 15, arbitrary: arbitraryEvent }, { weight: 1, arbitrary: arbitraryTick }),
     { maxLength: 120 },
   )
 
@@ -533,7 +552,7 @@ describe('always', () => {
 
   it('decides the same however the log is cut into batches', () => {
     fc.assert(
-      fc.property(arbitraryState, arbitraryEvents, fc.nat({ max: 120 }), (state, events, cut) => {
+      fc.property(arbitraryState, arbitraryLog, fc.nat({ max: 120 }), (state, events, cut) => {
         const whole = decideCharges(state, events)
         const first = decideCharges(state, events.slice(0, cut))
         const second = decideCharges(applyDecision(state, first), events.slice(cut))
@@ -546,7 +565,7 @@ describe('always', () => {
 
   it('changes nothing when everything is delivered again', () => {
     fc.assert(
-      fc.property(arbitraryState, arbitraryEvents, (state, events) => {
+      fc.property(arbitraryState, arbitraryLog, (state, events) => {
         const after = applyDecision(state, decideCharges(state, events))
         const again = decideCharges(after, events)
         expect(again.verdicts).toEqual([])

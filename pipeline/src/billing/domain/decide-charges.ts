@@ -6,6 +6,8 @@ import {
   type BillingState,
   type CampaignLimits,
   type Decision,
+  type InteractionOrTick,
+  isInteraction,
   type SlotState,
   slotKey,
   type Unplaced,
@@ -13,7 +15,7 @@ import {
   type Verdict,
   type WaitingClick,
 } from './types.js'
-import { arrivalOf, CLICK_WAIT_MS, isBillable, judgeValidity } from './validity.js'
+import { CLICK_WAIT_MS, isBillable, judgeValidity, logTimeAfter } from './validity.js'
 
 /**
  * Decides what each interaction costs, one after another in the order given (the order of the log), each seeing what the
@@ -25,12 +27,12 @@ import { arrivalOf, CLICK_WAIT_MS, isBillable, judgeValidity } from './validity.
  * that are free under their pricing (a cpc impression, a cpm click) are remembered and listed, without money.
  *
  * A click without an impression waits until the impression comes, and is judged right after it, in the order in which the clicks came.
- * Time for it is the log's own: the latest arrival (`receivedAt`) among the interactions so far. Once that has come CLICK_WAIT_MS
- * further than when the click came, there was `no_impression`.
+ * Time for it is the log's own (`logTimeAfter`). Once that has come CLICK_WAIT_MS further than when the click came, there was
+ * `no_impression`. A tick does nothing but move it.
  *
  * Cutting the same interactions into other batches decides the same.
  */
-export function decideCharges(state: BillingState, interactions: readonly BillableInteraction[]): Decision {
+export function decideCharges(state: BillingState, inOrder: readonly InteractionOrTick[]): Decision {
   const judged = new Set<string>()
   const slots = new Map<string, SlotState>()
   const wallets = new Map<string, Micros>()
@@ -163,12 +165,12 @@ export function decideCharges(state: BillingState, interactions: readonly Billab
   }
 
   for (const click of state.waiting) putOff(click, slotKey(click.interaction.slot))
-  for (const interaction of interactions) {
-    const { offer } = interaction
-    if (offer) watermarkMs = Math.max(watermarkMs, arrivalOf(interaction.receivedAtMs, offer))
+  for (const next of inOrder) {
+    watermarkMs = logTimeAfter(watermarkMs, next)
     endWaits()
-    const isKnown = isJudged(interaction) || waitingIds.has(interaction.interactionId)
-    if (!isKnown) judge(interaction, slotKey(interaction.slot), true)
+    if (!isInteraction(next)) continue
+    const isKnown = isJudged(next) || waitingIds.has(next.interactionId)
+    if (!isKnown) judge(next, slotKey(next.slot), true)
   }
   return {
     verdicts,

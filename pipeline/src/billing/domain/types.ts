@@ -40,6 +40,17 @@ export interface BillableInteraction {
   readonly offer: Offer | undefined
 }
 
+/** Says that the log's own time has come to `atMs`, where no interaction says so. */
+export interface Tick {
+  readonly type: 'tick'
+  readonly atMs: number
+}
+
+/** What a decision is made of, one after another. */
+export type InteractionOrTick = BillableInteraction | Tick
+
+export const isInteraction = (next: InteractionOrTick): next is BillableInteraction => next.type !== 'tick'
+
 /** What is remembered of a slot. */
 export interface SlotState {
   /** Its first valid impression. */
@@ -90,7 +101,7 @@ export interface BillingState {
   readonly wallets: ReadonlyMap<string, Micros>
   /** By `counterKey`; absent: nothing spent. */
   readonly counters: ReadonlyMap<string, SpendCounter>
-  /** The log's own time: the latest arrival so far. */
+  /** The log's own time: the latest arrival so far, or what a tick said. */
   readonly watermarkMs: number
   /** In the order of the log. */
   readonly waiting: readonly WaitingClick[]

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { CHARGE_REASONS, SUSPICIONS } from '@endcap/contracts'
 import { VARIABLES } from '@endcap/platform/config'
 import { expect, it } from 'vitest'
+import { TICK_AFTER_MS } from '../write-ticks.js'
 import {
   CLICK_AT_LEAST_MS,
   CLICK_VALID_MS,
@@ -34,6 +35,8 @@ it('docs/validity.md says the times that the code keeps', () => {
   )
   expect(because('stale')).toContain(`more than ${CLOCK_SKEW_MS / MINUTE} min before`)
   expect(because('no_impression')).toContain(`${CLICK_WAIT_MS / MINUTE} min`)
+  expect(page).toContain(`A minute after a click's ${CLICK_WAIT_MS / MINUTE} min are over`)
+  expect(TICK_AFTER_MS).toBe(MINUTE)
   expect(because('too_fast')).toContain(`${CLICK_AT_LEAST_MS} ms`)
   expect(VARIABLES.ENDCAP_CLICK_LIMITS.fallback).toBe('1/1m,3/10m,10/1h,25/1d')
   expect(because('address_rate')).toContain('1 a minute, 3 in 10 minutes, 10 an hour or 25 a day')

@@ -1,5 +1,11 @@
 import type { Pricing, Suspicion } from '@endcap/contracts'
-import type { BillableInteraction, Offer, SlotState } from './types.js'
+import {
+  type BillableInteraction,
+  type InteractionOrTick,
+  isInteraction,
+  type Offer,
+  type SlotState,
+} from './types.js'
 
 /** An impression counts while its token is younger than this. */
 export const IMPRESSION_VALID_MS = 2 * 3_600_000
@@ -60,5 +66,12 @@ function isStale(occurredAtMs: number, offer: Offer, validMs: number): boolean {
  * When an event arrived, as far as its token allows: nobody takes an event before its token was made or after it expired, so that one
  * server with a broken clock cannot put the log's time years ahead.
  */
-export const arrivalOf = (receivedAtMs: number, offer: Offer): number =>
+const arrivalOf = (receivedAtMs: number, offer: Offer): number =>
   Math.min(Math.max(receivedAtMs, offer.issuedAtMs - CLOCK_SKEW_MS), offer.expiresAtMs)
+
+/** The log's own time once this has come: it moves with the arrivals of interactions whose token opened, and with ticks, and never back. */
+export function logTimeAfter(logTimeMs: number, next: InteractionOrTick): number {
+  if (!isInteraction(next)) return Math.max(logTimeMs, next.atMs)
+  const { offer, receivedAtMs } = next
+  return offer ? Math.max(logTimeMs, arrivalOf(receivedAtMs, offer)) : logTimeMs
+}

@@ -1,4 +1,5 @@
 import {
+  type ConsumerPartition,
   intArray,
   type Queryable,
   type Transaction,
@@ -41,6 +42,31 @@ export async function waitingClicks(
     interaction: readInteraction(interaction),
     deadlineMs: deadline.getTime(),
   }))
+}
+
+/** A partition in which clicks wait whose deadline has passed by some clock. */
+export interface OverdueWaits {
+  readonly partition: number
+  /** The latest of those deadlines. */
+  readonly deadlineMs: number
+  /** The next record that billing has not yet worked in. */
+  readonly next: bigint
+}
+
+/** Partitions of a consumer's topic with clicks whose deadline was at an instant or before. */
+export async function overdueWaits(
+  q: Queryable,
+  { consumer, topic }: Omit<ConsumerPartition, 'partition'>,
+  instantMs: number,
+): Promise<readonly OverdueWaits[]> {
+  const { rows } = await q.query<{ partition: number; deadline: Date; next: bigint }>(
+    `select partition, max(deadline) as deadline, next_offset as next
+     from waiting_clicks join consumer_offsets using (partition)
+     where consumer = $1 and topic = $2 and deadline <= $3
+     group by partition, next_offset order by partition`,
+    [consumer, topic, new Date(instantMs)],
+  )
+  return rows.map(({ partition, deadline, next }) => ({ partition, deadlineMs: deadline.getTime(), next }))
 }
 
 /** Which of these ids are those of clicks that wait, on whatever slot. */

@@ -1,6 +1,6 @@
 import { fieldErrorsOf } from '@endcap/contracts'
 import type { LogRecord } from '@endcap/platform/event-log'
-import { deadLetter, type Outcome, ok } from '../outcome.js'
+import { deadLetter, drop, type Outcome, ok } from '../outcome.js'
 import type { IngestedEvent, TopicPlan } from '../plans.js'
 
 const MAX_PROBLEMS = 5
@@ -16,6 +16,7 @@ export const createReadEventStep = (plan: TopicPlan): ((record: LogRecord) => Ou
       return deadLetter(readEvent.name, 'not_json', error instanceof Error ? error.message : String(error))
     }
     const type = typeOf(json)
+    if (type !== undefined && plan.unstored?.includes(type)) return drop('unstored')
     if (type !== undefined && !plan.types.includes(type)) {
       return deadLetter(
         readEvent.name,
