@@ -7,7 +7,7 @@ import { attributionsUnlikeOrders, linesWithoutAttribution } from './store/attri
 type Period = Pick<Scope, 'sinceMs' | 'hoursBeforeMs'>
 
 /** Topics are stored side by side: a run that saw one event may not have seen an order of another topic that is so much older. */
-const STORED_WITHIN_MS = 5_000
+const STORED_WITHIN_MS = 60_000
 
 /**
  * The order lines that touches earned, as far as attribution has come, beside what these are credited with. Lines without a touch are on

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   createTokenSealer,
   formatPrice,
@@ -108,6 +109,8 @@ beforeAll(async () => {
 afterAll(() => loop.stop())
 
 const deps = () => loop.deps()
+/** No attribution runs beside these tests. */
+const AT_ONCE = { attributionWithinMs: 0 }
 const failing = ({ checks }: Verification) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
 const sidesOf = ({ checks }: Verification, name: string) => {
   const { left, right } = checks.find((check) => check.name === name)!
@@ -149,7 +152,7 @@ async function foundAfterStored(...statements: string[]): Promise<Verification> 
       `create or replace table kept_${table} engine = MergeTree order by tuple() as select * from ${table}`,
     )
   for (const statement of statements) await run(statement)
-  const found = await verify(deps())
+  const found = await verify(deps(), AT_ONCE)
   // Raw rows feed the rollups: those come last.
   for (const table of [...RAW, ...ROLLUPS]) {
     await run(`truncate table ${table}`)
@@ -160,7 +163,7 @@ async function foundAfterStored(...statements: string[]): Promise<Verification> 
     await run(`insert into ${table} select * from kept_${table}`)
   }
   for (const table of [...RAW, ...ROLLUPS]) await run(`drop table kept_${table}`)
-  expect(failing(await verify(deps()))).toEqual([])
+  expect(failing(await verify(deps(), AT_ONCE))).toEqual([])
   return found
 }
 
@@ -230,7 +233,7 @@ describe('verify', () => {
     )
     const spent = rows.map(({ currency, micros }) => `${currency} ${formatPrice(micros)}`).join(', ')
     expect(spent).toMatch(/^EUR \d+\.\d{6}, USD \d+\.\d{6}$/)
-    const found = await verify(deps())
+    const found = await verify(deps(), AT_ONCE)
     expect(sidesOf(found, 'charges_equal_report')).toEqual([spent, spent])
     expect(sidesOf(found, 'spend_counters_equal_charges')).toEqual([spent, spent])
     for (const side of sidesOf(found, 'rollup_equals_raw')) expect(side).toMatch(`, spend ${spent}`)
@@ -675,7 +678,7 @@ describe('verify', () => {
       const orders = ['early', 'other', 'late', 'untouched', ''].map((customer) => orderBy(customer, ORDERED))
       await loop.log.append(
         TOPICS.orders,
-        [...orders, orderBy('newest', ORDERED + 57_000)].map((event) => ({
+        [...orders, orderBy('newest', ORDERED + 90_000)].map((event) => ({
           key: event.key,
           value: JSON.stringify(event),
         })),
@@ -684,28 +687,33 @@ describe('verify', () => {
     })
 
     it('expects none of orders that attribution has not come to', async () => {
-      expect(failing(await verify(deps()))).toEqual([])
-      await attributed(ORDERED + 4_000)
-      expect(failing(await verify(deps()))).toEqual([])
+      expect(failing(await verify(deps(), AT_ONCE))).toEqual([])
+      await attributed(ORDERED + 59_000)
+      expect(failing(await verify(deps(), AT_ONCE))).toEqual([])
     })
 
     it('finds and names lines whose touch is known and that are attributed to none, and no others', async () => {
-      await attributed(ORDERED + 60_000)
-      const none = await verify(deps())
+      await attributed(ORDERED + 120_000)
+      const none = await verify(deps(), AT_ONCE)
       expect(failing(none)).toEqual(['attributions_equal_orders'])
       expect(sidesOf(none, 'attributions_equal_orders')).toEqual(['2 lines', '0 lines'])
       expect(detailOf(none, 'attributions_equal_orders')).toBe(
         'early 1 is not attributed, other 1 is not attributed',
       )
       await attribute()
-      const all = await verify(deps())
+      const all = await verify(deps(), AT_ONCE)
       expect(failing(all)).toEqual([])
       expect(sidesOf(all, 'attributions_equal_orders')).toEqual(['3 lines', '3 lines'])
       await run(`delete from attributions_v1 where order_id = 'other'`)
-      const one = await verify(deps())
+      const one = await verify(deps(), AT_ONCE)
       expect(failing(one)).toEqual(['attributions_equal_orders'])
       expect(detailOf(one, 'attributions_equal_orders')).toBe('other 1 is not attributed')
-      await attribute()
+    })
+
+    it('waits for the next run of attribution before it calls a line lost', async () => {
+      const verified = verify(deps(), { attributionWithinMs: 20_000 })
+      const [{ checks }] = await Promise.all([verified, delay(1500).then(attribute)])
+      expect(checks.filter(({ ok }) => !ok)).toEqual([])
     })
   })
 })

@@ -38,6 +38,8 @@ export interface VerifyOptions {
   readonly settled?: boolean
   /** Compare the stores for so many hours back only. Default: everything, up to a year. */
   readonly lastHours?: number
+  /** How long the next run of attribution may take to credit what was stored after the last one. Default 20 s. */
+  readonly attributionWithinMs?: number
   /** Records of the log read so far, of all. */
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -47,8 +49,8 @@ export interface Verification {
   readonly checks: readonly Check[]
 }
 
-/** How often an hour that is receiving events is asked again, and after which pause. */
-const MOST_TRIES = 6
+/** How long an hour that is receiving events is asked again, and after which pauses. */
+const LATE_EVENTS_MS = 3_000
 const PAUSE_MS = 500
 const SNAPSHOT_TIMEOUT = '10min'
 
@@ -57,21 +59,22 @@ const SNAPSHOT_TIMEOUT = '10min'
  * retention has removed its beginning, what the log holds can only be a part of what is stored.
  */
 export async function verify(deps: VerifyDeps, options: VerifyOptions = {}): Promise<Verification> {
-  const { settled = true, lastHours, onProgress = () => {} } = options
+  const { settled = true, lastHours, attributionWithinMs = 20_000, onProgress = () => {} } = options
   const { clickhouse } = deps
+  const lateMs = settled ? 0 : LATE_EVENTS_MS
   const scope = await takeScope(deps, { settled, lastHours })
   const { money, charges, billed, print } = await readBooks(deps.postgres, scope)
   const counted = await startCounting(deps.log, scope, onProgress)
   const events = await checkEvents(deps, scope, counted.read)
   const found = [
     ...money,
-    await agreed(scope, () => checkChargesEqualReport(deps, scope, print)),
+    await agreedWithin(lateMs, () => checkChargesEqualReport(deps, scope, print)),
     await checkChargesInClickHouse(deps, scope, charges),
     await checkChargesOncePerInteraction(clickhouse, scope),
     await checkBillable(deps, scope, billed, counted.read),
     ...events,
-    await agreed(scope, () => checkAttributions(clickhouse, scope)),
-    await agreed(scope, () => checkRollups(deps, scope, print)),
+    await agreedWithin(attributionWithinMs, () => checkAttributions(clickhouse, scope)),
+    await agreedWithin(lateMs, () => checkRollups(deps, scope, print)),
   ]
   counted.end()
   const checks = [...found].sort((a, b) => CHECKS.indexOf(a.name) - CHECKS.indexOf(b.name))
@@ -113,11 +116,12 @@ const readBooks = (postgres: Postgres, scope: Scope) =>
     }
   })
 
-/** A check over hours that late events may still reach: it holds if it ever does. */
-async function agreed({ settled }: Scope, check: () => Promise<Check>): Promise<Check> {
-  for (let tries = 1; ; tries++) {
+/** A check of what may still be on its way: it holds if it ever does within this time. */
+async function agreedWithin(patienceMs: number, check: () => Promise<Check>): Promise<Check> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
     const result = await check()
-    if (result.ok || settled || tries === MOST_TRIES) return result
+    if (result.ok || performance.now() >= deadline) return result
     await delay(PAUSE_MS)
   }
 }

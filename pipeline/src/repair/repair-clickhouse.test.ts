@@ -130,8 +130,8 @@ let runs = 0
 const deps = () => ({ postgres, clickhouse, log, clock: () => NOW })
 const repair = (fromMs = NOON, toMs = NOON + HOUR_MS, using: Partial<ReturnType<typeof deps>> = {}) =>
   repairClickHouse({ ...deps(), ...using }, { fromMs, toMs, runId: `run-${++runs}` })
-const failing = async () =>
-  (await verify({ ...deps(), tokenKeys: TOKEN_KEYS })).checks.filter(({ ok }) => !ok).map(({ name }) => name)
+const verified = () => verify({ ...deps(), tokenKeys: TOKEN_KEYS }, { attributionWithinMs: 0 })
+const failing = async () => (await verified()).checks.filter(({ ok }) => !ok).map(({ name }) => name)
 const run = (sql: string) => clickhouse.command(sql, {}, { mutations_sync: '1', insert_deduplicate: 0 })
 const loseHour = async () => {
   for (const table of RAW)
@@ -194,9 +194,7 @@ describe('repairClickHouse', () => {
     const before = await content()
     const details = async () =>
       Object.fromEntries(
-        (await verify({ ...deps(), tokenKeys: TOKEN_KEYS })).checks
-          .filter(({ ok }) => !ok)
-          .map(({ name, detail }) => [name, detail]),
+        (await verified()).checks.filter(({ ok }) => !ok).map(({ name, detail }) => [name, detail]),
       )
     const credited = () =>
       clickhouse.query(
