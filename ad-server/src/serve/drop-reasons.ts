@@ -27,14 +27,26 @@ export const DROP_REASONS = {
   },
   term_blocked: { outcome: 'dropped', meaning: 'the operator has blocked a term or phrase of the query' },
   currency: { outcome: 'dropped', meaning: 'bids in another currency than this auction is held in' },
-  budget_total_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's total budget" },
+  budget_total_spent: {
+    outcome: 'dropped',
+    meaning: "no more is left of the campaign's total budget than is in flight",
+  },
   budget_month_spent: {
     outcome: 'dropped',
-    meaning: "nothing is left of the campaign's budget for the month",
+    meaning: "no more is left of the campaign's budget for the month than is in flight",
   },
-  budget_week_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the week" },
-  budget_day_spent: { outcome: 'dropped', meaning: "nothing is left of the campaign's budget for the day" },
-  wallet_empty: { outcome: 'dropped', meaning: "nothing is left in the merchant's wallet" },
+  budget_week_spent: {
+    outcome: 'dropped',
+    meaning: "no more is left of the campaign's budget for the week than is in flight",
+  },
+  budget_day_spent: {
+    outcome: 'dropped',
+    meaning: "no more is left of the campaign's budget for the day than is in flight",
+  },
+  wallet_empty: {
+    outcome: 'dropped',
+    meaning: "no more is left in the merchant's wallet than is in flight",
+  },
   frequency_cap: {
     outcome: 'dropped',
     meaning: 'this customer has seen the campaign often enough, counting the slots of the same call',
