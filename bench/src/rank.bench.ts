@@ -22,7 +22,7 @@ const ROUNDS = quick ? 3 : 72
 const A_ROUND = quick ? 300 : 250
 const TIMED = quick ? 300 : 3000
 /** As many rows as the trainer takes unless it is told otherwise. */
-const VISITS = Math.ceil((quick ? 24_000 : 1_000_000) / SLOTS)
+const VISITS = Math.ceil((quick ? 96_000 : 1_000_000) / SLOTS)
 /** For what the trainer makes of them. */
 const TARGETS: Partial<Record<ModelKind, string>> = { trained: '<= 2.5' }
 /** Latencies are asked of a server that is not always busy. */
