@@ -49,8 +49,16 @@ const pair = (slot: string, merchantId: string = MERCHANTS[0]) =>
   impressionAndClick(slot, { issuedAtMs: NOON, merchantId, campaignId: `c-${merchantId}` })
 const clickOn = (slot: string, merchantId?: string): InteractionEvent => pair(slot, merchantId)[1]
 
-const writeTicksOf = (loop: Loop, log = loop.log) =>
+const newWriter = (loop: Loop, log = loop.log) =>
   createWriteTicks({ log, postgres: loop.postgres, clock, ids: createIdSource() })
+/** One that has seen the log long enough by now. */
+async function writeTicksOf(loop: Loop): Promise<() => Promise<number>> {
+  const writer = newWriter(loop)
+  nowMs -= TICK_AFTER_MS
+  expect(await writer()).toBe(0)
+  nowMs += TICK_AFTER_MS
+  return writer
+}
 
 const verdictsOf = async (postgres: Postgres) =>
   (
@@ -106,7 +114,7 @@ describe('ticks', () => {
       (await clickhouse.query(performanceMinuteTotals, {})).map((row) => [row.clicks, row.invalidClicks])
     expect(await clicks(loop)).toEqual([[2, 0]])
 
-    const writeTicks = writeTicksOf(loop)
+    const writeTicks = await writeTicksOf(loop)
     nowMs = OVERDUE - 1
     expect(await writeTicks()).toBe(0)
     expect(await verify(loop.deps())).toMatchObject({ ok: true })
@@ -150,6 +158,7 @@ describe('ticks', () => {
       },
     }
     const job = createTicks({ ...shared(), ...loop.deps(), postgres, registry, everyMs: 1 })
+    nowMs = NOON - TICK_AFTER_MS
     await job.start()
     started.push(() => job.stop())
     const lookedAgain = async () => {
@@ -158,6 +167,7 @@ describe('ticks', () => {
     }
     const written = async () => /endcap_billing_ticks_total\S* (\d+)/.exec(await registry.metrics())?.[1]
 
+    await lookedAgain()
     nowMs = OVERDUE
     await lookedAgain()
     nowMs = NOON
@@ -188,7 +198,7 @@ describe('ticks', () => {
     await loop.append([early[1], late[1], at(early[0], 14)])
     await billAll(loop)
     nowMs = OVERDUE
-    expect(await writeTicksOf(loop)()).toBe(1)
+    expect(await (await writeTicksOf(loop))()).toBe(1)
     // Kept back somewhere, and still before the tick in the log.
     await loop.append([at(late[0], 14)])
     await loop.start()
@@ -200,7 +210,7 @@ describe('ticks', () => {
     expect(await ticksIn(loop)).toBe(1)
     expect(await verify(loop.deps())).toMatchObject({ ok: true })
     nowMs += 60 * MINUTE
-    expect(await writeTicksOf(loop)()).toBe(0)
+    expect(await (await writeTicksOf(loop))()).toBe(0)
   })
 
   it('are one a partition until billing has passed it, however many processes write them', async () => {
@@ -209,8 +219,10 @@ describe('ticks', () => {
     await loop.append(MERCHANTS.flatMap((id) => [clickOn(`a-${id}`, id), clickOn(`b-${id}`, id)]))
     await billAll(loop)
     nowMs = OVERDUE
+    const writers: (() => Promise<number>)[] = []
+    for (let n = 0; n < 4; n++) writers.push(await writeTicksOf(loop))
     const many = async () => {
-      const counts = await Promise.all(Array.from({ length: 4 }, () => writeTicksOf(loop)()))
+      const counts = await Promise.all(writers.map((write) => write()))
       return counts.reduce((sum, count) => sum + count, 0)
     }
     expect(await many()).toBe(2)
@@ -245,7 +257,7 @@ describe('ticks', () => {
     const viewable = slotToken({ auctionId: 'other', issuedAtMs: NOON, campaignId: 'c-m1' })
     await loop.append([interactionOf('viewable', 'viewable', NOON + 20 * MINUTE, viewable)])
     nowMs = OVERDUE
-    expect(await writeTicksOf(loop)()).toBe(1)
+    expect(await (await writeTicksOf(loop))()).toBe(1)
   })
 
   it('let impressions that an outage of the log kept back come first', async () => {
@@ -262,12 +274,17 @@ describe('ticks', () => {
         },
       },
     }) as Loop['log']
-    const writeTicks = writeTicksOf(loop, log)
-    nowMs = OVERDUE
+    const writeTicks = newWriter(loop, log)
+    // Away while nothing is overdue yet, and there again just before.
+    nowMs = OVERDUE - 10_000
     await expect(writeTicks()).rejects.toThrow('away')
     away = false
+    nowMs = OVERDUE
+    expect(await writeTicks()).toBe(0)
     nowMs = OVERDUE + TICK_AFTER_MS - 1
     expect(await writeTicks()).toBe(0)
+    // A process that has just started does not know whether the log was away.
+    expect(await newWriter(loop)()).toBe(0)
     nowMs = OVERDUE + TICK_AFTER_MS
     expect(await writeTicks()).toBe(1)
   })

@@ -13,8 +13,8 @@ export interface WriteTicksDeps {
 }
 
 /**
- * How long after a waiting click's deadline, by the clock, its partition gets a tick; and how long after the log was away, so that
- * impressions that were kept back with it come first.
+ * How long after a waiting click's deadline, by the clock, its partition gets a tick; and how long the log must have been there, seen by
+ * the process that writes it, so that impressions that were kept back while it was away come first.
  */
 export const TICK_AFTER_MS = 60_000
 /** With more records than this before it, billing has other work: what they say moves the time as well. */
@@ -32,11 +32,24 @@ const TOPIC = TOPICS.interactions
  * @returns how many were written
  */
 export function createWriteTicks({ log, postgres, clock, ids }: WriteTicksDeps) {
-  let awayAtMs = Number.NEGATIVE_INFINITY
+  /** Since when the log has been there, as far as this process has seen: what was before it started, nobody knows. */
+  let thereSinceMs: number | undefined
 
   return async function writeTicks(): Promise<number> {
-    if ((await overdue()).length === 0) return 0
+    await rangesNow()
+    if ((await overdue()).length === 0 || clock() - thereSinceMs! < TICK_AFTER_MS) return 0
     return (await postgres.withLeadership(LEADER, writeWhereOverdue)) ?? 0
+  }
+
+  async function rangesNow() {
+    try {
+      const ranges = await log.ranges(TOPIC)
+      thereSinceMs ??= clock()
+      return ranges
+    } catch (error) {
+      thereSinceMs = undefined
+      throw error
+    }
   }
 
   function overdue(): Promise<readonly OverdueWaits[]> {
@@ -47,12 +60,7 @@ export function createWriteTicks({ log, postgres, clock, ids }: WriteTicksDeps) 
     // In this order: a tick that has left the outbox by now is found in the log, or has had its effect.
     const inOutbox = await outboxKeys(postgres, TOPIC)
     const waits = await overdue()
-    const ranges = await log.ranges(TOPIC).catch((error: unknown) => {
-      awayAtMs = clock()
-      throw error
-    })
-    if (clock() - awayAtMs < TICK_AFTER_MS) return 0
-
+    const ranges = await rangesNow()
     const ticks: TickEvent[] = []
     for (const { partition, deadlineMs, next } of waits) {
       const range = ranges.find((each) => each.partition === partition)
