@@ -1,4 +1,4 @@
-import type { Micros, Pricing } from '@endcap/contracts'
+import type { Micros } from '@endcap/contracts'
 import {
   type AuctionRules,
   type Bidder,
@@ -35,7 +35,7 @@ export function vcgPrices<B extends Bidder>(
   rules: AuctionRules,
 ): Map<B, Micros> {
   const contenders = [...outcome.winners, ...outcome.losers.filter(({ reason }) => !isCap(reason))].map(
-    ({ ranked }) => new Contender(ranked.bidder),
+    ({ ranked: { bidder } }) => ({ ...bidder, limits: undefined, self: bidder }),
   )
   const { winners } = runAuction(auctionId, contenders, effects.length, rules)
   return new Map(
@@ -49,27 +49,6 @@ export function vcgPrices<B extends Bidder>(
       return [bidder.self, priceFor(ranked, harm / effects[slot]!, rules)]
     }),
   )
-}
-
-/** A bidder that no frequency cap holds for. */
-class Contender<B extends Bidder> implements Bidder {
-  readonly adId: string
-  readonly merchantId: string
-  readonly listingId: string
-  readonly pricing: Pricing
-  readonly bidMicros: Micros
-  readonly pctr: number
-  readonly relevance: number
-
-  constructor(readonly self: B) {
-    this.adId = self.adId
-    this.merchantId = self.merchantId
-    this.listingId = self.listingId
-    this.pricing = self.pricing
-    this.bidMicros = self.bidMicros
-    this.pctr = self.pctr
-    this.relevance = self.relevance
-  }
 }
 
 /** Σ score × β over the winners of other merchants. */
