@@ -155,7 +155,7 @@ describe('training', () => {
   it('grows trees where shoppers want what no line can say, and says by how much they are better', async () => {
     const startMs = Date.UTC(2026, 4, 1)
     const crossed = syntheticMarket({
-      auctions: 1000,
+      auctions: 2500,
       seed: 9,
       startMs,
       firstNumber: 1_000_000,
@@ -164,11 +164,15 @@ describe('training', () => {
     await storeMarket(clickhouse.clickhouse, crossed, 'crossed')
     const range = { from: new Date(startMs), to: new Date(startMs + 3_600_000) }
     const outcome = await trainModel(deps(), { ...range, promote: true, actor: 'test' })
-    expect(outcome).toMatchObject({ status: 'live', rows: 8000 })
+    expect(outcome).toMatchObject({ status: 'live', rows: 20_000 })
     expect(outcome.trees.ctr).toBeGreaterThan(5)
     const check = outcome.gate.checks.find(({ name }) => name === 'better_than_logistic')!
     expect(check).toMatchObject({ left: outcome.metrics.logLoss, ok: true })
     expect(check.right! - check.left!).toBeGreaterThan(0.02)
+    expect(outcome.trees.cvr).toBeGreaterThan(0)
+    expect(outcome.gate.checks.find(({ name }) => name === 'orders_better_than_logistic')).toMatchObject({
+      ok: true,
+    })
     const [stored] = await listModels(database.postgres)
     expect(stored!.metrics).toMatchObject({ trees: outcome.trees })
   })

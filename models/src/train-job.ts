@@ -14,17 +14,16 @@ import {
   FEATURE_SET,
   GOLDEN_ROWS,
   type LoadedPredictor,
-  largestGap,
   loadPredictor,
   ModelFormatError,
   ModelLoadError,
   PARITY_TOLERANCE,
-  type Predictions,
 } from '@endcap/ranking'
 import { type Dataset, readDataset } from './dataset/read-dataset.js'
 import { splitByTime, type TimeSplit } from './dataset/split.js'
 import { type Gate, judge, LEAST_TRAINING_ROWS } from './gate.js'
 import { encodeRankingModel } from './onnx/ranking-model.js'
+import { parityOf, predictRows } from './parity.js'
 import { predictBoosted } from './train/boosted-model.js'
 import { fitInWorker } from './train/fit-in-worker.js'
 import type { FitResult } from './train/fit-ranking.js'
@@ -219,28 +218,6 @@ async function evaluate(
   return { gate, liveVersion: live?.version }
 }
 
-/** Infinite when the file cannot be loaded or run: the gate then says so. */
-async function parityOf(
-  onnx: Uint8Array,
-  own: Predictions,
-  features: Float32Array,
-  onShare: (share: number) => void,
-): Promise<number> {
-  let predictor: LoadedPredictor
-  try {
-    predictor = await loadPredictor(onnx)
-  } catch (error) {
-    if (error instanceof ModelLoadError) return Number.MAX_VALUE
-    throw error
-  }
-  try {
-    const { pctr, pcvr } = await predictRows(predictor, features, onShare)
-    return Math.max(largestGap(pctr, own.pctr), largestGap(pcvr, own.pcvr))
-  } finally {
-    await predictor.close()
-  }
-}
-
 /** A live model of another feature set cannot serve either (the ad-server refuses it), so it is no rival. */
 async function loadLive(
   deps: TrainDeps,
@@ -253,28 +230,6 @@ async function loadLive(
     deps.logger.warn({ err: error, modelVersion: live.version }, 'the live model cannot be compared with')
     return undefined
   }
-}
-
-const ROWS_PER_RUN = 2048
-
-/** In pieces, because a run holds up the event loop; copied, because onnxruntime does not read shared memory. */
-async function predictRows(
-  predictor: LoadedPredictor,
-  features: Float32Array,
-  onShare: (share: number) => void,
-): Promise<Predictions> {
-  const rows = features.length / FEATURE_COUNT
-  const all = { pctr: new Float32Array(rows), pcvr: new Float32Array(rows) }
-  const piece = new Float32Array(ROWS_PER_RUN * FEATURE_COUNT)
-  for (let row = 0; row < rows; row += ROWS_PER_RUN) {
-    const size = Math.min(ROWS_PER_RUN, rows - row)
-    piece.set(features.subarray(row * FEATURE_COUNT, (row + size) * FEATURE_COUNT))
-    const { pctr, pcvr } = await predictor.predict(piece, size)
-    all.pctr.set(pctr, row)
-    all.pcvr.set(pcvr, row)
-    onShare((row + size) / rows)
-  }
-  return all
 }
 
 interface Trained {

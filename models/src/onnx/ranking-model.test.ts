@@ -12,11 +12,13 @@ import {
   type ModelMetadata,
   PARITY_TOLERANCE,
   PredictionError,
+  type Predictions,
   rankedListing,
   readModelMetadata,
   slateContext,
 } from '@endcap/ranking'
 import { describe, expect, it } from 'vitest'
+import { parityOf } from '../parity.js'
 import { seededRandom } from '../testing/synthetic-market.js'
 import { type BoostedModel, predictBoosted } from '../train/boosted-model.js'
 import { fitLogistic, scoreLogistic } from '../train/logistic.js'
@@ -137,6 +139,31 @@ describe('a ranking model as ONNX', () => {
     expect((await predictor.predict(features, 0)).pctr).toHaveLength(0)
     await expect(predictor.predict(features, 151)).rejects.toThrow(RangeError)
     await predictor.close()
+  })
+})
+
+describe('parity with the trainer', () => {
+  const rows = 3000
+  const features = rowsFor(ctr, rows)
+  const own = { pctr: predictBoosted(ctr, features, rows), pcvr: predictBoosted(cvr, features, rows) }
+  const parity = (said: Partial<Predictions>, bytes = file(), of = features) =>
+    parityOf(bytes, { ...own, ...said }, of, () => undefined)
+
+  it('is the largest difference of either prediction in any row', async () => {
+    expect(await parity({})).toBeLessThanOrEqual(PARITY_TOLERANCE)
+    for (const head of ['pctr', 'pcvr'] as const) {
+      const other = own[head].slice()
+      other[2500] = other[2500]! > 0.5 ? 0 : 1
+      expect(await parity({ [head]: other })).toBeGreaterThan(0.49)
+    }
+  })
+
+  it('is infinite for a file that cannot be loaded, or not be run for one of the rows', async () => {
+    const shifted = { ...metadata().golden, pctr: metadata().golden.pctr.map((p) => p / 2) }
+    expect(await parity({}, file({ golden: shifted }))).toBe(Number.MAX_VALUE)
+    const broken = features.slice()
+    broken[2500 * FEATURE_COUNT] = Number.NaN
+    expect(await parity({}, file(), broken)).toBe(Number.MAX_VALUE)
   })
 })
 

@@ -38,7 +38,7 @@ export interface MarketOptions {
   readonly firstNumber?: number
   /** Clicks that do not depend on anything a model could know. */
   readonly blindClicks?: boolean
-  /** Shoppers on phones want what is cheap, those at desks what is dear: neither tells anything alone. */
+  /** Shoppers on phones click and buy what is cheap, those at desks what is dear: neither tells anything alone. */
   readonly crossedTastes?: boolean
 }
 
@@ -98,9 +98,8 @@ export function syntheticMarket(options: MarketOptions): Market {
       const position = index + 1
       const taste = termHashesOf(ranked.title).includes(termHash(query)) ? 1.2 : -0.8
       const dearness = Math.log(ranked.price / 25)
-      const usual = options.crossedTastes
-        ? (device === 'mobile' ? -3 : 3) * dearness
-        : taste + quality - dearness
+      const crossed = (device === 'mobile' ? -3 : 3) * dearness
+      const usual = options.crossedTastes ? crossed : taste + quality - dearness
       const appeal = options.blindClicks ? -1 : usual - 1
       const chance = (options.blindClicks ? 1 : 1 / Math.sqrt(position)) / (1 + Math.exp(-appeal))
       const clicked = random() < chance
@@ -110,7 +109,7 @@ export function syntheticMarket(options: MarketOptions): Market {
       if (!clicked) continue
       interactions.push(interaction('click', event, position, ranked.id, atMs + 300))
       stats.add({ type: 'click', ...seen })
-      if (random() < 1 / 3) {
+      if (random() < (options.crossedTastes ? 1 / (1 + Math.exp(-crossed)) : 1 / 3)) {
         attributions.push(attribution(event, position, ranked.id, query, atMs + 500))
         stats.add({ type: 'order', ...seen })
       }

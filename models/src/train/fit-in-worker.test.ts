@@ -96,8 +96,8 @@ describe('fitting', () => {
     expect(ctr.model.trees.length).toBeLessThan(200)
     expect(ctr.logisticLogLoss! - ctr.metrics.logLoss!).toBeGreaterThan(0.1)
     expect(Math.abs(ctr.metrics.calibration! - 1)).toBeLessThan(0.1)
-    // 24 trees foretell the earlier half of these validation rows best, but not the later half.
-    const line = fitRanking(input(4000, 29)).ctr
+    // 16 trees foretell these validation rows best; those that foretell their earlier half best do not foretell the later half.
+    const line = fitRanking(input(4000, 26)).ctr
     expect(line.model.trees).toEqual([])
     expect(line.logisticLogLoss).toBeUndefined()
   })
