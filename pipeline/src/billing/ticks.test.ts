@@ -265,7 +265,7 @@ describe('ticks', () => {
     const loop = await openLoop()
     await loop.append([clickOn('unseen')])
     await billAll(loop)
-    let away = true
+    let away = false
     const log = Object.create(loop.log, {
       ranges: {
         value: async (topic: typeof TOPICS.interactions) => {
@@ -275,8 +275,10 @@ describe('ticks', () => {
       },
     }) as Loop['log']
     const writeTicks = newWriter(loop, log)
+    expect(await writeTicks()).toBe(0)
     // Away while nothing is overdue yet, and there again just before.
     nowMs = OVERDUE - 10_000
+    away = true
     await expect(writeTicks()).rejects.toThrow('away')
     away = false
     nowMs = OVERDUE
