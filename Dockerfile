@@ -5,6 +5,7 @@ ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json .npmrc ./
 COPY contracts/package.json contracts/
 COPY platform/package.json platform/
+COPY storage/package.json storage/
 COPY auction/package.json auction/
 COPY ranking/package.json ranking/
 COPY models/package.json models/

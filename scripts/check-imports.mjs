@@ -8,13 +8,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 export const MAY_IMPORT = {
   contracts: [],
   platform: ['contracts'],
+  storage: ['contracts', 'platform'],
   auction: ['contracts'],
   ranking: ['contracts', 'platform'],
-  models: ['ranking', 'contracts', 'platform'],
-  'campaigns-api': ['auction', 'contracts', 'platform'],
-  orders: ['contracts', 'platform'],
-  'ad-server': ['auction', 'ranking', 'contracts', 'platform'],
-  pipeline: ['models', 'ranking', 'contracts', 'platform'],
+  models: ['ranking', 'contracts', 'platform', 'storage'],
+  'campaigns-api': ['auction', 'contracts', 'platform', 'storage'],
+  orders: ['contracts', 'platform', 'storage'],
+  'ad-server': ['auction', 'ranking', 'contracts', 'platform', 'storage'],
+  pipeline: ['models', 'ranking', 'contracts', 'platform', 'storage'],
   endcap: [
     'ad-server',
     'campaigns-api',
@@ -25,6 +26,7 @@ export const MAY_IMPORT = {
     'auction',
     'contracts',
     'platform',
+    'storage',
   ],
   bench: [
     'endcap',
@@ -37,6 +39,7 @@ export const MAY_IMPORT = {
     'auction',
     'contracts',
     'platform',
+    'storage',
   ],
 }
 /** Pure code reads no clock, draws no random number and does no I/O. */
@@ -83,6 +86,7 @@ const isDomain = (file) => /\/domain\//.test(file) || file.startsWith('auction/'
 
 function targetOf(root, file, specifier) {
   if (specifier.startsWith('.')) {
+    if (!/\.[jt]s$/.test(specifier)) return undefined
     const path = relative(root, resolve(dirname(file), specifier)).replace(/\.js$/, '.ts')
     const room = path.split('/')[0]
     return room in MAY_IMPORT ? { room, file: path } : undefined

@@ -14,7 +14,7 @@ export interface LoggedRequest {
 }
 
 /**
- * A logged auction as a case file (see auction-cases/README.md): `endcap auction` runs it to the same slots and prices. Bids stand in it
+ * A logged auction as a case file (see auction/cases/README.md): `endcap auction` runs it to the same slots and prices. Bids stand in it
  * as they entered the auction, so the campaigns have no budgets, targeting or target ROAS of their own any more. A campaign bids what
  * its best ad entered with: with another bid in the file, its ads bid that.
  */

@@ -8,16 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createIdSource, type InteractionEvent, systemClock, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
 import { createIngest, isIngested } from '@endcap/pipeline'
-import {
-  type ClickHouse,
-  createClickHouse,
-  interactionReads,
-  interactionsTable,
-  migrateClickHouse,
-} from '@endcap/platform/clickhouse'
+import { type ClickHouse, createClickHouse } from '@endcap/platform/clickhouse'
 import { createEmbeddedLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
+import { interactionReads, interactionsTable, migrateClickHouse } from '@endcap/storage/clickhouse'
 import { recordOf, seenAndClicked } from './clicks.js'
 import { machine, median, report, seconds, until } from './report.js'
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runEndcap } from '../test/support/endcap-process.js'
 import { createProgram } from './cli.js'
 
-const CASES = fileURLToPath(new URL('../../auction-cases/', import.meta.url))
+const CASES = fileURLToPath(new URL('../../auction/cases/', import.meta.url))
 let dir = ''
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'endcap-cli-'))

@@ -1,6 +1,6 @@
 import type { Clock } from '@endcap/contracts'
 import { type ClickHouse, countCell, defineQuery, instantMsParam } from '@endcap/platform/clickhouse'
-import { type Postgres, putSnapshot } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
 import {
   encodeStats,
   type RateCounts,
@@ -8,6 +8,7 @@ import {
   STATS_SNAPSHOT_KIND,
   type StatsSnapshot,
 } from '@endcap/ranking'
+import { putSnapshot } from '@endcap/storage/postgres'
 import { z } from 'zod'
 
 export interface StatsDeps {

@@ -1,19 +1,6 @@
 import { createSequentialIdSource } from '@endcap/contracts'
 import { silentLogger } from '@endcap/platform/logging'
 import {
-  getModelBytes,
-  getSnapshot,
-  latestSnapshotVersion,
-  listModels,
-  liveModelVersion,
-} from '@endcap/platform/postgres'
-import {
-  startTestClickHouse,
-  startTestPostgres,
-  type TestClickHouse,
-  type TestPostgres,
-} from '@endcap/platform/testing'
-import {
   decodeStats,
   FEATURE_COUNT,
   FEATURE_SET,
@@ -23,6 +10,19 @@ import {
   positionFeature,
   STATS_SNAPSHOT_KIND,
 } from '@endcap/ranking'
+import {
+  getModelBytes,
+  getSnapshot,
+  latestSnapshotVersion,
+  listModels,
+  liveModelVersion,
+} from '@endcap/storage/postgres'
+import {
+  startTestClickHouse,
+  startTestPostgres,
+  type TestClickHouse,
+  type TestPostgres,
+} from '@endcap/storage/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readDataset } from './dataset/read-dataset.js'
 import { buildStats } from './stats-job.js'

@@ -1,13 +1,6 @@
 import type { Clock, IdSource } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
-import {
-  insertModel,
-  liveModel,
-  liveModelVersion,
-  type Postgres,
-  promoteModel,
-  rejectModel,
-} from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
 import {
   FEATURE_COUNT,
   FEATURE_NAMES,
@@ -19,6 +12,7 @@ import {
   ModelLoadError,
   PARITY_TOLERANCE,
 } from '@endcap/ranking'
+import { insertModel, liveModel, liveModelVersion, promoteModel, rejectModel } from '@endcap/storage/postgres'
 import { type Dataset, readDataset } from './dataset/read-dataset.js'
 import { splitByTime, type TimeSplit } from './dataset/split.js'
 import { type Gate, judge, LEAST_TRAINING_ROWS } from './gate.js'

@@ -3,7 +3,7 @@ import { type App, callerOf, createHttpApp } from '@endcap/platform/http'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
-import { startTestPostgres } from '@endcap/platform/testing'
+import { startTestPostgres } from '@endcap/storage/testing'
 import type { LightMyRequestResponse } from 'fastify'
 import { createOrders } from '../src/index.js'
 

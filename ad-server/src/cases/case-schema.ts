@@ -24,7 +24,7 @@ import {
 } from '@endcap/contracts'
 import { z } from 'zod'
 
-/** One auction case: everything that an auction needs, so that it runs without a database. See auction-cases/README.md. */
+/** One auction case: everything that an auction needs, so that it runs without a database. See auction/cases/README.md. */
 
 const reserveRule = z.strictObject({
   name: z.string().min(1).max(128),

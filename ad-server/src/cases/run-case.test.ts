@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { DROP_REASONS, type DropReason } from '../serve/drop-reasons.js'
 import { AuctionCaseError, runAuctionCase } from './run-case.js'
 
-const dir = new URL('../../../auction-cases/', import.meta.url)
+const dir = new URL('../../../auction/cases/', import.meta.url)
 const files = readdirSync(dir).filter((name) => name.endsWith('.json'))
 
 const cases = files.map((name) => ({

@@ -1,12 +1,12 @@
 import { type LoggedAuction, type LoggedBidder, withCaps } from '@endcap/auction'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
 import {
   auctionById,
   auctionsByEvent,
-  type ClickHouse,
   candidatesByEvent,
   type StoredAuction,
   type StoredCandidate,
-} from '@endcap/platform/clickhouse'
+} from '@endcap/storage/clickhouse'
 
 /** An auction as ClickHouse holds it, with its candidates in the order of the log. */
 export interface AuctionRecord {

@@ -1,5 +1,5 @@
 import type { Merchant, MerchantState } from '@endcap/contracts'
-import type { MerchantRecord } from '../store/merchants.js'
+import type { MerchantRecord } from '@endcap/storage/postgres'
 
 /** The merchant as the API answers it. */
 export const merchantAnswer = (merchant: MerchantRecord): Merchant => ({

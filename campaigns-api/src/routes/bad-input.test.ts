@@ -1,5 +1,5 @@
 import { badInputBattery } from '@endcap/platform/http'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, listingItem, startHarness } from '../testing/harness.js'
 

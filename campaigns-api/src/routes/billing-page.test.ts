@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseMoney, type Statement } from '@endcap/contracts'
-import { pageTable, startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { pageTable } from '@endcap/platform/testing'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../testing/harness.js'
 import { bookCharges } from '../testing/made-charges.js'

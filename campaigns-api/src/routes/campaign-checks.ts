@@ -1,10 +1,10 @@
 import { EndcapError, type FieldError } from '@endcap/contracts'
 import type { Caller } from '@endcap/platform/http'
 import type { Transaction } from '@endcap/platform/postgres'
+import { notFound } from '@endcap/storage/http'
 import { listingProblems } from '../domain/campaign.js'
 import { type CampaignRecord, lockCampaign } from '../store/campaigns.js'
 import { ownListingIds } from '../store/listings.js'
-import { notFound } from './visibility.js'
 
 /** @throws validation_failed with all the problems, when there are any */
 export function refuseIfAny(problems: readonly FieldError[]): void {

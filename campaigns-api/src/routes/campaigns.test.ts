@@ -1,5 +1,5 @@
 import type { Campaign, CampaignState } from '@endcap/contracts'
-import { postLedger } from '@endcap/platform/postgres'
+import { postLedger } from '@endcap/storage/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, listingItem, startHarness } from '../testing/harness.js'
 

@@ -1,6 +1,6 @@
 import type { Clawback, ReportAnswer } from '@endcap/contracts'
-import { ledgerSums, walletsThatDisagree } from '@endcap/platform/postgres'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { ledgerSums, walletsThatDisagree } from '@endcap/storage/postgres'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../testing/harness.js'
 import { bookCharges, type TestCharge, waitingClawbacks } from '../testing/made-charges.js'

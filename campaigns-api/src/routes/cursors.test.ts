@@ -1,4 +1,4 @@
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../testing/harness.js'
 import { bookCharges } from '../testing/made-charges.js'

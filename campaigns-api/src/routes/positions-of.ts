@@ -1,5 +1,6 @@
 import { budgetDay, budgetMonthOf, budgetWeekOf, leastReserve } from '@endcap/contracts'
-import { findRules, merchantZones, type Queryable, walletBalances } from '@endcap/platform/postgres'
+import type { Queryable } from '@endcap/platform/postgres'
+import { findMerchants, findRules, walletBalances } from '@endcap/storage/postgres'
 import type { CampaignMeans } from '../domain/campaign.js'
 import { type CampaignRecord, findSpend } from '../store/campaigns.js'
 import { findPacing, type PacingRecord } from '../store/pacing.js'
@@ -22,7 +23,7 @@ export async function positionsOf(
 ): Promise<readonly CampaignPosition[]> {
   const ids = campaigns.map((campaign) => campaign.id)
   const merchantIds = [...new Set(campaigns.map((campaign) => campaign.merchantId))]
-  const merchants = await merchantZones(db, merchantIds)
+  const merchants = await findMerchants(db, merchantIds)
   const today = new Map([...merchants].map(([id, { timeZone }]) => [id, budgetDay(nowMs, timeZone)]))
   const days = [...new Set(today.values())]
   const periods = new Set(days.flatMap((day) => [day, budgetWeekOf(day), budgetMonthOf(day)]))

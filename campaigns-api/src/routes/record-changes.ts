@@ -1,4 +1,5 @@
-import { appendChanges, type EntityChange, type Transaction } from '@endcap/platform/postgres'
+import type { Transaction } from '@endcap/platform/postgres'
+import { appendChanges, type EntityChange } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../deps.js'
 
 /** Puts the new states on the change feed with this transaction. Call it last: writers of the feed commit one after another. */

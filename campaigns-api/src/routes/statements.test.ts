@@ -1,5 +1,5 @@
 import { formatMoney, type Micros, parseMoney, type Statement } from '@endcap/contracts'
-import { postLedger } from '@endcap/platform/postgres'
+import { postLedger } from '@endcap/storage/postgres'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { monthBounds, monthOf } from '../domain/month.js'

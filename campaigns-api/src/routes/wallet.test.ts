@@ -1,4 +1,4 @@
-import { ledgerSums, walletsThatDisagree } from '@endcap/platform/postgres'
+import { ledgerSums, walletsThatDisagree } from '@endcap/storage/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../testing/harness.js'
 

@@ -1,4 +1,5 @@
-import type { ApiKeyRow, Queryable } from '@endcap/platform/postgres'
+import type { Queryable } from '@endcap/platform/postgres'
+import type { ApiKeyRow } from '@endcap/storage/postgres'
 
 /** Keys newest first, revoked ones too; `after` is the last id of the page before. */
 export async function listKeys(

@@ -1,5 +1,6 @@
 import { RULES_ID, type RulesState } from '@endcap/contracts'
-import { findRules, type Transaction } from '@endcap/platform/postgres'
+import type { Transaction } from '@endcap/platform/postgres'
+import { findRules } from '@endcap/storage/postgres'
 
 /** Like `findRules`, and keeps other writers out until the transaction ends, also while there is no row yet. */
 export async function lockRules(tx: Transaction): Promise<RulesState> {

@@ -1,5 +1,6 @@
 import type { Micros } from '@endcap/contracts'
-import { ledgerAccountId, type Queryable } from '@endcap/platform/postgres'
+import type { Queryable } from '@endcap/platform/postgres'
+import { ledgerAccountId } from '@endcap/storage/postgres'
 
 /** Entries of a wallet that were booked in [from, to). */
 export interface BookedPeriod {

@@ -4,8 +4,9 @@ import { type ClickHouse, createClickHouse } from '@endcap/platform/clickhouse'
 import { type App, createHttpApp } from '@endcap/platform/http'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
-import { createKeyVerifier, insertApiKey, newApiKey, type Postgres } from '@endcap/platform/postgres'
-import { startTestPostgres } from '@endcap/platform/testing'
+import type { Postgres } from '@endcap/platform/postgres'
+import { createKeyVerifier, insertApiKey, newApiKey } from '@endcap/storage/postgres'
+import { startTestPostgres } from '@endcap/storage/testing'
 import { createCampaignsApi } from '../create-campaigns-api.js'
 
 export interface Answer<T> {

@@ -1,5 +1,6 @@
 import { budgetDay, type ChargeEvent, type ClawbackEvent, clawbackEvent, TOPICS } from '@endcap/contracts'
-import { type Postgres, postLedger } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { postLedger } from '@endcap/storage/postgres'
 import { charge } from './report-events.js'
 
 let last = 0

@@ -10,16 +10,16 @@ import {
   type OrderEvent,
   orderEvent,
 } from '@endcap/contracts'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
 import {
   auctionSlotRows,
   auctionSlotsTable,
   auctionsTable,
-  type ClickHouse,
   chargesTable,
   interactionsTable,
   orderLineRows,
   orderLinesTable,
-} from '@endcap/platform/clickhouse'
+} from '@endcap/storage/clickhouse'
 
 let last = 0
 const nextId = () => `evt_${(++last).toString().padStart(6, '0')}`

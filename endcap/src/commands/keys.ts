@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type createdKey, createIdSource, createKeyBody, type Scope } from '@endcap/contracts'
-import { insertApiKey, merchantZones, newApiKey } from '@endcap/platform/postgres'
+import { findMerchants, insertApiKey, newApiKey } from '@endcap/storage/postgres'
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import { commandConfig } from '../host/command-config.js'
@@ -47,7 +47,7 @@ const createInDatabase = (
     const merchantIds = scopes.flatMap((scope) =>
       scope.startsWith('merchant:') ? [scope.slice('merchant:'.length)] : [],
     )
-    const known = await merchantZones(ports.postgres, merchantIds)
+    const known = await findMerchants(ports.postgres, merchantIds)
     const unknown = merchantIds.find((id) => !known.has(id))
     if (unknown !== undefined) throw new UsageError(`--scope merchant:${unknown}: there is no such merchant`)
     const { key, hash } = newApiKey(randomBytes)

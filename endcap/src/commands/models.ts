@@ -1,11 +1,5 @@
-import {
-  getModel,
-  listModels,
-  type ModelRecord,
-  type Postgres,
-  promoteModel,
-  rollbackModel,
-} from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { getModel, listModels, type ModelRecord, promoteModel, rollbackModel } from '@endcap/storage/postgres'
 import Table from 'cli-table3'
 import type { Command } from 'commander'
 import { withPorts } from '../host/with-ports.js'

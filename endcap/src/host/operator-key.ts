@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, IdSource } from '@endcap/contracts'
-import { hashApiKey, insertApiKey, listApiKeys, newApiKey, type Postgres } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { hashApiKey, insertApiKey, listApiKeys, newApiKey } from '@endcap/storage/postgres'
 import { writePrivateFile } from './local-secrets.js'
 
 export interface OperatorKey {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '@endcap/contracts'
 import { TOPIC_SPECS } from '@endcap/contracts'
-import { type ClickHouse, createClickHouse, migrateClickHouse } from '@endcap/platform/clickhouse'
+import { type ClickHouse, createClickHouse } from '@endcap/platform/clickhouse'
 import type { Config } from '@endcap/platform/config'
 import {
   createBoundedSink,
@@ -15,13 +15,10 @@ import {
 } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
-import {
-  connectPostgres,
-  migratePostgres,
-  type Postgres,
-  startEmbeddedPostgres,
-} from '@endcap/platform/postgres'
+import { connectPostgres, type Postgres, startEmbeddedPostgres } from '@endcap/platform/postgres'
 import { createMemoryStateStore, createRedisStateStore, type StateStore } from '@endcap/platform/state-store'
+import { migrateClickHouse } from '@endcap/storage/clickhouse'
+import { migratePostgres } from '@endcap/storage/postgres'
 import { reaching } from './reaching.js'
 
 /** What is open in this process; each part is there when a role of the process needs it. */

@@ -20,7 +20,7 @@ import {
 } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { createMetrics, createMetricsServer } from '@endcap/platform/metrics'
-import { createKeyVerifier } from '@endcap/platform/postgres'
+import { createKeyVerifier } from '@endcap/storage/postgres'
 import { type LocalSecrets, secretsOf } from './local-secrets.js'
 import { ensureOperatorKey } from './operator-key.js'
 import { openPorts, type Ports } from './ports.js'

@@ -11,7 +11,7 @@ import {
 } from '@endcap/pipeline'
 import { type Component, createProcess, type HostedProcess } from '@endcap/platform/lifecycle'
 import { createMetrics } from '@endcap/platform/metrics'
-import { createOutboxRelay } from '@endcap/platform/postgres'
+import { createOutboxRelay } from '@endcap/storage/postgres'
 import type { CommonOptions } from '../commands/options.js'
 import { type PortsContext, withPorts } from './with-ports.js'
 

@@ -1,12 +1,5 @@
 import type { AuctionCandidate, AuctionEvent, InteractionEvent, InteractionType } from '@endcap/contracts'
-import {
-  type AttributionRow,
-  attributionsTable,
-  auctionSlotRows,
-  auctionSlotsTable,
-  type ClickHouse,
-  interactionsTable,
-} from '@endcap/platform/clickhouse'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
 import {
   accumulateStats,
   computeFeatures,
@@ -18,6 +11,13 @@ import {
   termHash,
   termHashesOf,
 } from '@endcap/ranking'
+import {
+  type AttributionRow,
+  attributionsTable,
+  auctionSlotRows,
+  auctionSlotsTable,
+  interactionsTable,
+} from '@endcap/storage/clickhouse'
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 export function seededRandom(seed: number): () => number {

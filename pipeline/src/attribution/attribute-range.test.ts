@@ -1,15 +1,13 @@
 import { EVENT_SCHEMA, type OrderEvent } from '@endcap/contracts'
+import { countCell, defineQuery, int64Cell } from '@endcap/platform/clickhouse'
+import { silentLogger } from '@endcap/platform/logging'
 import {
   attributedThrough,
-  countCell,
-  defineQuery,
-  int64Cell,
   interactionsTable,
   orderLineRows,
   orderLinesTable,
-} from '@endcap/platform/clickhouse'
-import { silentLogger } from '@endcap/platform/logging'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+} from '@endcap/storage/clickhouse'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { interactionOf, slotToken, until } from '../testing/marketplace.js'

@@ -1,7 +1,8 @@
 import type { Clock } from '@endcap/contracts'
-import { attributionProgressTable, type ClickHouse, eventsThrough } from '@endcap/platform/clickhouse'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
+import { attributionProgressTable, eventsThrough } from '@endcap/storage/clickhouse'
 import { createPeriodicJob } from '../periodic/periodic-job.js'
 import { attributeRange, CLICK_WINDOW_DAYS } from './attribute-range.js'
 

@@ -9,18 +9,17 @@ import {
   type Topic,
 } from '@endcap/contracts'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
+import type { Postgres, Transaction } from '@endcap/platform/postgres'
 import {
   advanceOffset,
   appendEventsToOutbox,
   type ConsumerProgress,
   ensureAccounts,
-  type Postgres,
   postNewLedger,
   readProgress,
   StaleOffsetError,
-  type Transaction,
   walletBalances,
-} from '@endcap/platform/postgres'
+} from '@endcap/storage/postgres'
 import { appendDeadLetters } from '../dead-letters/dead-letter.js'
 import { chargeEventOf } from './charge-event.js'
 import { decideCharges } from './domain/decide-charges.js'

@@ -15,8 +15,9 @@ import {
 import { createEmbeddedLog, type EventLog, type LogRecord } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
-import { type Postgres, StaleOffsetError } from '@endcap/platform/postgres'
-import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
+import type { Postgres } from '@endcap/platform/postgres'
+import { StaleOffsetError } from '@endcap/storage/postgres'
+import { startTestPostgres, type TestPostgres } from '@endcap/storage/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   batchOf,

@@ -3,7 +3,7 @@ import type { Consumer } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { counterOf, histogramOf, type Registry } from '@endcap/platform/metrics'
-import { readOffset } from '@endcap/platform/postgres'
+import { readOffset } from '@endcap/storage/postgres'
 import {
   BATCH_RECORDS,
   BILLING_CONSUMER,

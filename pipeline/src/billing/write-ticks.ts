@@ -1,6 +1,7 @@
 import { type Clock, EVENT_SCHEMA, type IdSource, type TickEvent, TOPICS } from '@endcap/contracts'
 import { type EventLog, partitionOf } from '@endcap/platform/event-log'
-import { appendEventsToOutbox, outboxKeys, type Postgres } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { appendEventsToOutbox, outboxKeys } from '@endcap/storage/postgres'
 import { BILLING_CONSUMER } from './bill-records.js'
 import { isTick } from './read-interaction.js'
 import { type OverdueWaits, overdueWaits } from './store/waiting-clicks.js'

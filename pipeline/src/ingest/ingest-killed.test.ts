@@ -6,18 +6,18 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { INTERACTION_TYPES, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
+import { createClickHouse } from '@endcap/platform/clickhouse'
+import { silentLogger } from '@endcap/platform/logging'
 import {
   auctionReads,
   auctionSlotCounts,
   chargeReads,
-  createClickHouse,
   interactionReads,
   orderLineReads,
   performanceDayTotals,
   performanceMinuteTotals,
-} from '@endcap/platform/clickhouse'
-import { silentLogger } from '@endcap/platform/logging'
-import { startTestClickHouse } from '@endcap/platform/testing'
+} from '@endcap/storage/clickhouse'
+import { startTestClickHouse } from '@endcap/storage/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { listDeadLetters } from '../dead-letters/index.js'

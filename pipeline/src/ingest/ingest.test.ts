@@ -2,24 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { INTERACTION_TYPES, TOPIC_SPECS, TOPICS } from '@endcap/contracts'
+import { type ClickHouse, ClickHouseError, defineQuery, int64Cell } from '@endcap/platform/clickhouse'
+import type { EmbeddedLog } from '@endcap/platform/event-log'
+import { silentLogger } from '@endcap/platform/logging'
 import {
   auctionReads,
   auctionSlotCounts,
-  type ClickHouse,
-  ClickHouseError,
   chargeReads,
-  defineQuery,
-  int64Cell,
   interactionReads,
   orderLineReads,
   performanceDayTotals,
   performanceMinuteTotals,
   verdictCounts,
   verdictsOfInteraction,
-} from '@endcap/platform/clickhouse'
-import type { EmbeddedLog } from '@endcap/platform/event-log'
-import { silentLogger } from '@endcap/platform/logging'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+} from '@endcap/storage/clickhouse'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'

@@ -9,6 +9,7 @@ import {
   TOPICS,
   type Topic,
 } from '@endcap/contracts'
+import { type EncodedRow, encodeRow, type Table } from '@endcap/platform/clickhouse'
 import {
   auctionReads,
   auctionSlotRows,
@@ -16,8 +17,6 @@ import {
   auctionsTable,
   chargeReads,
   chargesTable,
-  type EncodedRow,
-  encodeRow,
   type eventReads,
   freeVerdictsTable,
   interactionReads,
@@ -26,8 +25,7 @@ import {
   orderLineRows,
   orderLinesTable,
   type StoredEvent,
-  type Table,
-} from '@endcap/platform/clickhouse'
+} from '@endcap/storage/clickhouse'
 import type { z } from 'zod'
 import { VIEWS, type View } from '../rollups/index.js'
 

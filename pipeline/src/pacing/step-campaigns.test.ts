@@ -6,16 +6,17 @@ import {
   pacingView,
   STARTING_MULTIPLIER,
 } from '@endcap/contracts'
-import { auctionsTable, type ClickHouse } from '@endcap/platform/clickhouse'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import { createMemoryStateStore, type StateStore } from '@endcap/platform/state-store'
+import { auctionsTable } from '@endcap/storage/clickhouse'
 import {
   startTestClickHouse,
   startTestPostgres,
   type TestClickHouse,
   type TestPostgres,
-} from '@endcap/platform/testing'
+} from '@endcap/storage/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { seedCampaigns, seedMerchants, until } from '../testing/marketplace.js'
 import { STEP_MS } from './domain/controller.js'

@@ -1,4 +1,5 @@
-import { attributedThrough, type ClickHouse } from '@endcap/platform/clickhouse'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
+import { attributedThrough } from '@endcap/storage/clickhouse'
 import { WINDOWS } from '../attribution/attribute-range.js'
 import { type Check, checkOf } from './check.js'
 import type { Scope } from './scope.js'

@@ -1,5 +1,6 @@
 import { formatMoney } from '@endcap/contracts'
-import { ledgerSums, type Queryable, walletsThatDisagree } from '@endcap/platform/postgres'
+import type { Queryable } from '@endcap/platform/postgres'
+import { ledgerSums, walletsThatDisagree } from '@endcap/storage/postgres'
 import { type Check, checkOf } from './check.js'
 import type { PrintAmounts } from './print-amounts.js'
 import {

@@ -1,5 +1,6 @@
 import type { ClickHouse } from '@endcap/platform/clickhouse'
-import { merchantZones, type Queryable } from '@endcap/platform/postgres'
+import type { Queryable } from '@endcap/platform/postgres'
+import { findMerchants } from '@endcap/storage/postgres'
 import { type MoneyByCurrency, UNKNOWN_CURRENCY } from './store/money-checks.js'
 import type { SpendByMerchant } from './store/rollup-checks.js'
 
@@ -15,7 +16,7 @@ export async function spendByCurrency(
   period: { readonly sinceMs: number; readonly beforeMs: number },
 ): Promise<readonly MoneyByCurrency[]> {
   const spent = await clickhouse.query(query, period)
-  const merchants = await merchantZones(
+  const merchants = await findMerchants(
     postgres,
     spent.map(({ merchantId }) => merchantId),
   )

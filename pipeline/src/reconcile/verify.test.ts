@@ -6,8 +6,9 @@ import {
   type OrderEvent,
   TOPICS,
 } from '@endcap/contracts'
-import { attributionProgressTable, countCell, defineQuery } from '@endcap/platform/clickhouse'
+import { countCell, defineQuery } from '@endcap/platform/clickhouse'
 import type { Postgres } from '@endcap/platform/postgres'
+import { attributionProgressTable } from '@endcap/storage/clickhouse'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { attributeRange } from '../attribution/index.js'

@@ -1,5 +1,5 @@
 import { silentLogger } from '@endcap/platform/logging'
-import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
+import { startTestPostgres, type TestPostgres } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { purge } from './retention.js'
 

@@ -1,7 +1,8 @@
 import type { Clock } from '@endcap/contracts'
 import type { Component } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
-import { type Postgres, purgeIdempotencyKeys } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { purgeIdempotencyKeys } from '@endcap/storage/postgres'
 import { createPeriodicJob } from '../periodic/periodic-job.js'
 
 export interface RetentionDeps {

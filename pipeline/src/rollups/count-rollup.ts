@@ -1,4 +1,5 @@
-import { type ClickHouse, countCell, defineQuery, hoursOf, OF_BATCH } from '@endcap/platform/clickhouse'
+import { type ClickHouse, countCell, defineQuery } from '@endcap/platform/clickhouse'
+import { hoursOf, OF_BATCH } from '@endcap/storage/clickhouse'
 import { z } from 'zod'
 import { COUNT_COLUMNS, type View } from './views.js'
 

@@ -1,6 +1,6 @@
 import { silentLogger } from '@endcap/platform/logging'
 import type { Postgres } from '@endcap/platform/postgres'
-import { startTestPostgres, type TestPostgres } from '@endcap/platform/testing'
+import { startTestPostgres, type TestPostgres } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../testing/marketplace.js'
 import { CronExpressionError, createCronJob } from './cron-job.js'

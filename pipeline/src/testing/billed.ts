@@ -1,6 +1,7 @@
 import { type InteractionEvent, type InteractionTopicEvent, type SlotToken, TOPICS } from '@endcap/contracts'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
-import { ledgerSums, type Postgres, walletsThatDisagree } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { ledgerSums, walletsThatDisagree } from '@endcap/storage/postgres'
 import { expect } from 'vitest'
 import { interactionOf, recordOf, slotToken, until } from './marketplace.js'
 

@@ -10,7 +10,8 @@ import {
   type TickEvent,
   type TokenKey,
 } from '@endcap/contracts'
-import { type Postgres, postLedger } from '@endcap/platform/postgres'
+import type { Postgres } from '@endcap/platform/postgres'
+import { postLedger } from '@endcap/storage/postgres'
 
 export const TOKEN_KEYS: readonly TokenKey[] = [{ id: 'k1', secret: Buffer.alloc(32, 7) }]
 const tokens = createTokenSealer(TOKEN_KEYS)

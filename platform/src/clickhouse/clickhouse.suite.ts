@@ -13,9 +13,6 @@ import {
   instantMsCell,
   instantMsParam,
   int64Cell,
-  migrateClickHouse,
-  performanceDayTotals,
-  performanceMinuteTotals,
   toDateTime64,
 } from './index.js'
 
@@ -302,20 +299,6 @@ export function describeClickHouse(transport: string, start: () => Promise<TestC
       }
       await expect(whole()).rejects.toBeInstanceOf(ClickHouseError)
       await clickhouse.check()
-    })
-
-    it('applies each migration once, however often and by however many it is run', async () => {
-      await expect(migrateClickHouse(clickhouse)).resolves.toEqual([])
-      await clickhouse.command('truncate table clickhouse_migrations_v1')
-      await clickhouse.command(
-        'alter table clickhouse_migrations_v1 modify setting non_replicated_deduplication_window = 0',
-      )
-      const both = await Promise.all([migrateClickHouse(clickhouse), migrateClickHouse(clickhouse)])
-      expect(both.flat()).toContain('0001_auctions.sql')
-      await expect(migrateClickHouse(clickhouse)).resolves.toEqual([])
-      expect(await clickhouse.query(performanceMinuteTotals, {})).toEqual(
-        await clickhouse.query(performanceDayTotals, {}),
-      )
     })
   })
 }

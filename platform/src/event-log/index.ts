@@ -3,7 +3,7 @@ export * from './errors.js'
 export * from './event-log.js'
 export { consumeInRanges, type LogRange, type RangeOptions } from './exactly-once.js'
 export { createKafkaLog, type KafkaLogOptions } from './kafka-log.js'
-export { MAX_METADATA_BYTES, MAX_RECORD_BYTES } from './limits.js'
+export { MAX_METADATA_BYTES, MAX_RECORD_BYTES, recordBytes } from './limits.js'
 export type { LogLogger } from './logger.js'
 export { partitionOf } from './partitioner.js'
 export {

@@ -5,22 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import {
-  attributionsTable,
-  auctionSlotsTable,
-  auctionsTable,
-  type ClickHouse,
-  chargesTable,
-  createClickHouse,
-  interactionsTable,
-  migrateClickHouse,
-  orderLinesTable,
-  PERFORMANCE_TABLES,
-} from '../clickhouse/index.js'
+import { type ClickHouse, createClickHouse } from '../clickhouse/index.js'
 import { silentLogger } from '../logging/index.js'
 
 export interface TestClickHouse {
-  /** Migrated and empty; rows do not expire. */
   readonly clickhouse: ClickHouse
   /** The data directory. */
   readonly path: string
@@ -32,8 +20,6 @@ export interface TestClickHouse {
 export async function startTestClickHouse(): Promise<TestClickHouse> {
   const path = await mkdtemp(join(tmpdir(), 'endcap-clickhouse-'))
   const clickhouse = await createClickHouse({ path }, { logger: silentLogger() })
-  await migrateClickHouse(clickhouse)
-  await keepForEver(clickhouse)
   return {
     clickhouse,
     path,
@@ -57,8 +43,6 @@ export async function startTestClickHouseHttp(): Promise<TestClickHouseHttp> {
   let server = await startServer(path, 0)
   const { url } = server
   const clickhouse = await createClickHouse({ url }, { logger: silentLogger() })
-  await migrateClickHouse(clickhouse)
-  await keepForEver(clickhouse)
 
   async function kill(): Promise<void> {
     if (server.child.exitCode !== null || server.child.signalCode !== null) return
@@ -80,21 +64,6 @@ export async function startTestClickHouseHttp(): Promise<TestClickHouseHttp> {
       await kill()
       await rm(path, { recursive: true, force: true })
     },
-  }
-}
-
-/** Tests use fixed dates, whose rows would expire one day. */
-async function keepForEver(clickhouse: ClickHouse): Promise<void> {
-  const expiring = [
-    auctionsTable,
-    auctionSlotsTable,
-    interactionsTable,
-    chargesTable,
-    orderLinesTable,
-    attributionsTable,
-  ]
-  for (const table of [...expiring.map(({ name }) => name), PERFORMANCE_TABLES.minute]) {
-    await clickhouse.command(`alter table ${table} remove ttl`)
   }
 }
 

@@ -8,19 +8,21 @@ import { readPostmaster } from '../postgres/embedded-process.js'
 import {
   connectPostgres,
   type EmbeddedPostgres,
-  migratePostgres,
   type Postgres,
   startEmbeddedPostgres,
 } from '../postgres/index.js'
 import { isRunning } from '../postgres/process-table.js'
 
 export interface TestPostgres {
-  /** Of a database that nobody else uses, with the schema applied. */
+  /** Of a database that nobody else uses. */
   readonly url: string
   readonly postgres: Postgres
   /** Drops the database; the last one to stop ends the server and deletes its files. */
   stop(): Promise<void>
 }
+
+/** Applies a schema to the template database. */
+export type PrepareDatabase = (template: Postgres) => Promise<unknown>
 
 interface SharedServer {
   readonly dir: string
@@ -35,12 +37,12 @@ let users = 0
 let shared: Promise<SharedServer> | undefined
 
 /**
- * A fresh, migrated database on a real server. The server is started once per process (a test file) and the schema copied
- * from a template, so further databases cost a few milliseconds each.
+ * A fresh database on a real server. The server is started once per process (a test file). `prepare` fills a template once per
+ * process, and each database is a copy of it, which costs a few milliseconds.
  */
-export async function startTestPostgres(): Promise<TestPostgres> {
+export async function startTestPostgres(prepare: PrepareDatabase = async () => {}): Promise<TestPostgres> {
   users++
-  shared ??= startServer()
+  shared ??= startServer(prepare)
   const { admin, server } = await shared
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await admin.query(`create database ${name} template ${TEMPLATE}`)
@@ -61,7 +63,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   }
 }
 
-async function startServer(): Promise<SharedServer> {
+async function startServer(prepare: PrepareDatabase): Promise<SharedServer> {
   await removeAbandoned()
   const dir = await mkdtemp(join(tmpdir(), PREFIX))
   const server = await startEmbeddedPostgres({ dir, logger })
@@ -78,7 +80,7 @@ async function startServer(): Promise<SharedServer> {
     maxConnections: 1,
     logger,
   })
-  await migratePostgres(template)
+  await prepare(template)
   await template.close()
   return { dir, server, admin }
 }

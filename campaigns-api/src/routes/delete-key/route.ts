@@ -1,10 +1,10 @@
 import { apiKey } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
-import { revokeApiKey } from '@endcap/platform/postgres'
+import { notFound } from '@endcap/storage/http'
+import { revokeApiKey } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { keyAnswer } from '../../domain/key.js'
 import { idParams } from '../id-params.js'
-import { notFound } from '../visibility.js'
 
 export function deleteKey(app: App, deps: CampaignsApiDeps): void {
   app.delete(

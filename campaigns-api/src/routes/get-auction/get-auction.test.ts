@@ -1,5 +1,5 @@
 import { type LoggedAuctionAnswer, loggedAuctionAnswer } from '@endcap/contracts'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
 import { loggedAuctionEvent, PCTR } from '../../testing/logged-auction.js'

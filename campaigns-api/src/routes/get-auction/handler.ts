@@ -13,11 +13,11 @@ import {
   wonBy,
 } from '@endcap/auction'
 import { EndcapError, formatPrice, type LoggedAuctionAnswer, madeAtMs } from '@endcap/contracts'
-import type { StoredCandidate } from '@endcap/platform/clickhouse'
+import type { StoredCandidate } from '@endcap/storage/clickhouse'
+import { notFound } from '@endcap/storage/http'
 import { type AuctionRecord, findAuction, loggedAuction } from '../../auction-log/logged-auctions.js'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { fromReportStore } from '../../reports/report-store.js'
-import { notFound } from '../visibility.js'
 
 /**
  * A logged auction, decided again from nothing but the log.

@@ -1,5 +1,5 @@
 import { type BidLandscapeAnswer, bidLandscapeAnswer } from '@endcap/contracts'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
 import { loggedAuctionEvent, PCTR, TERMS } from '../../testing/logged-auction.js'

@@ -1,7 +1,7 @@
 import { createBidLandscape, type LandscapePoint } from '@endcap/auction'
 import { type BidLandscapeAnswer, type BidLandscapeQuery, formatMoney } from '@endcap/contracts'
-import { auctionsWithCampaign, auctionsWithCampaignByDay } from '@endcap/platform/clickhouse'
 import { invalid } from '@endcap/platform/http'
+import { auctionsWithCampaign, auctionsWithCampaignByDay } from '@endcap/storage/clickhouse'
 import { type AuctionPlace, readAuctions } from '../../auction-log/logged-auctions.js'
 import type { CampaignsApiDeps } from '../../deps.js'
 import {

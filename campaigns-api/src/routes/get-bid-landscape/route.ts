@@ -1,11 +1,11 @@
 import { bidLandscapeAnswer, bidLandscapeQuery } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { notFound } from '@endcap/storage/http'
+import { findMerchant } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { LANDSCAPE_RULES } from '../../domain/landscape.js'
 import { findCampaign } from '../../store/campaigns.js'
-import { findMerchant } from '../../store/merchants.js'
 import { idParams } from '../id-params.js'
-import { notFound } from '../visibility.js'
 import { estimateLandscape } from './handler.js'
 
 const { minAuctionsADay, mostAuctionsADay, settledAfterHours, monthsBack } = LANDSCAPE_RULES

@@ -1,5 +1,6 @@
 import { campaignBudget } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { notFound } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { budgetAnswer } from '../../domain/budget.js'
 import { notServingReason } from '../../domain/campaign.js'
@@ -7,7 +8,6 @@ import { findAds, findCampaign } from '../../store/campaigns.js'
 import { findOverDelivery } from '../../store/pacing.js'
 import { idParams } from '../id-params.js'
 import { positionsOf } from '../positions-of.js'
-import { notFound } from '../visibility.js'
 
 export function getCampaignBudget(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,10 +1,10 @@
 import { campaign } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { notFound } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { findCampaign } from '../../store/campaigns.js'
 import { idParams } from '../id-params.js'
 import { presentCampaign } from '../present-campaigns.js'
-import { notFound } from '../visibility.js'
 
 export function getCampaign(app: App, deps: CampaignsApiDeps): void {
   app.get(

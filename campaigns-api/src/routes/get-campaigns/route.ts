@@ -1,11 +1,10 @@
 import { CAMPAIGN_STATUSES, callerId, campaign, listQuery, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchantIds } from '@endcap/storage/http'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listCampaigns } from '../../store/campaigns.js'
-import { pageOf } from '../page.js'
 import { presentCampaigns } from '../present-campaigns.js'
-import { visibleMerchantIds } from '../visibility.js'
 
 const querystring = listQuery.extend({
   merchantId: callerId.optional(),

@@ -1,10 +1,9 @@
 import { callerId, formatMoney, listQuery, merchantClawback, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listClawbacks } from '../../store/clawbacks.js'
 import { idParams } from '../id-params.js'
-import { pageOf } from '../page.js'
-import { visibleMerchant } from '../visibility.js'
 
 export function getClawbacks(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,11 +1,10 @@
 import { callerId, deposit, listQuery, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { depositAnswer } from '../../domain/deposit.js'
 import { listDeposits } from '../../store/wallets.js'
 import { idParams } from '../id-params.js'
-import { pageOf } from '../page.js'
-import { visibleMerchant } from '../visibility.js'
 
 export function getDeposits(app: App, deps: CampaignsApiDeps): void {
   app.get(

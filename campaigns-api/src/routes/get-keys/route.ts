@@ -1,9 +1,9 @@
 import { apiKey, callerId, listQuery, page } from '@endcap/contracts'
 import { type App, cursorsOf, scopes } from '@endcap/platform/http'
+import { pageOf } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { keyAnswer } from '../../domain/key.js'
 import { listKeys } from '../../store/keys.js'
-import { pageOf } from '../page.js'
 
 const cursors = cursorsOf('keys', callerId)
 

@@ -1,11 +1,10 @@
 import { formatMoney, ledgerEntry, listQuery, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
-import { ledgerAccountId, listWalletEntries, type WalletEntry } from '@endcap/platform/postgres'
+import { pageOf, visibleMerchant } from '@endcap/storage/http'
+import { ledgerAccountId, listWalletEntries, type WalletEntry } from '@endcap/storage/postgres'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { idParams } from '../id-params.js'
-import { pageOf } from '../page.js'
-import { visibleMerchant } from '../visibility.js'
 
 const entryId = z
   .string()

@@ -1,10 +1,10 @@
 import { listing } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { notFound } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listingAnswer } from '../../domain/listing.js'
 import { findListing } from '../../store/listings.js'
 import { idParams } from '../id-params.js'
-import { notFound } from '../visibility.js'
 
 export function getListing(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,11 +1,10 @@
 import { callerId, LISTING_STATUSES, listing, listQuery, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchantIds } from '@endcap/storage/http'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listingAnswer } from '../../domain/listing.js'
 import { listListings } from '../../store/listings.js'
-import { pageOf } from '../page.js'
-import { visibleMerchantIds } from '../visibility.js'
 
 const querystring = listQuery.extend({
   merchantId: callerId.optional(),

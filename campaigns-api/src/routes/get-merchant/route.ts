@@ -1,9 +1,9 @@
 import { merchant } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { merchantAnswer } from '../../domain/merchant.js'
 import { idParams } from '../id-params.js'
-import { visibleMerchant } from '../visibility.js'
 
 export function getMerchant(app: App, deps: CampaignsApiDeps): void {
   app.get(

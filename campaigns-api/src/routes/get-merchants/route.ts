@@ -1,10 +1,9 @@
 import { callerId, listQuery, merchant, page } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchantIds } from '@endcap/storage/http'
+import { listMerchants } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { merchantAnswer } from '../../domain/merchant.js'
-import { listMerchants } from '../../store/merchants.js'
-import { pageOf } from '../page.js'
-import { visibleMerchantIds } from '../visibility.js'
 
 const cursors = cursorsOf('merchants', callerId)
 

@@ -1,10 +1,9 @@
 import { callerId, formatMoney, listQuery, page, refund } from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
+import { pageOf, visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { listRefunds } from '../../store/wallets.js'
 import { idParams } from '../id-params.js'
-import { pageOf } from '../page.js'
-import { visibleMerchant } from '../visibility.js'
 
 export function getRefunds(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,6 +1,6 @@
 import { rules } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
-import { findRules } from '@endcap/platform/postgres'
+import { findRules } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { rulesAnswer } from '../../domain/rules.js'
 

@@ -1,5 +1,6 @@
 import { callerId, month, statement } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { notFound, visibleMerchant } from '@endcap/storage/http'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
@@ -8,7 +9,6 @@ import { buildStatement } from '../../statements/build-statement.js'
 import { statementCsv } from '../../statements/statement-csv.js'
 import { STATEMENT_CSP, statementHtml } from '../../statements/statement-html.js'
 import { preferredType } from '../preferred-type.js'
-import { notFound, visibleMerchant } from '../visibility.js'
 
 export function getStatement(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,10 +1,10 @@
 import { budgetDay, formatMoney, wallet } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
-import { walletBalances } from '@endcap/platform/postgres'
+import { visibleMerchant } from '@endcap/storage/http'
+import { walletBalances } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { spentOnDay } from '../../store/wallets.js'
 import { idParams } from '../id-params.js'
-import { visibleMerchant } from '../visibility.js'
 
 export function getWallet(app: App, deps: CampaignsApiDeps): void {
   app.get(

@@ -1,11 +1,11 @@
 import type { Merchant, patchMerchantBody } from '@endcap/contracts'
 import type { Caller } from '@endcap/platform/http'
+import { notFound } from '@endcap/storage/http'
+import { lockMerchant, updateMerchant } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { merchantAnswer, merchantStateOf } from '../../domain/merchant.js'
-import { lockMerchant, updateMerchant } from '../../store/merchants.js'
 import { recordChanges } from '../record-changes.js'
-import { notFound } from '../visibility.js'
 
 /**
  * Changes a merchant's name or time zone. Its currency stays for good: wallet, bids and prices are in it.

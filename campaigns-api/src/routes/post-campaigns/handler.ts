@@ -1,13 +1,13 @@
 import type { Campaign, CreateCampaignBody } from '@endcap/contracts'
 import type { Caller } from '@endcap/platform/http'
 import type { Transaction } from '@endcap/platform/postgres'
+import { visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { campaignStateOf, settingsOf, settingsProblems } from '../../domain/campaign.js'
 import { type CampaignRecord, insertCampaign, setAds } from '../../store/campaigns.js'
 import { problemsOfListings, refuseIfAny } from '../campaign-checks.js'
 import { presentCampaign } from '../present-campaigns.js'
 import { recordChanges } from '../record-changes.js'
-import { visibleMerchant } from '../visibility.js'
 
 export async function createCampaign(
   tx: Transaction,

@@ -1,7 +1,7 @@
 import { campaign, createCampaignBody } from '@endcap/contracts'
 import { type App, merchantAccess } from '@endcap/platform/http'
+import { createOnce } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { createOnce } from '../create-once.js'
 import { createCampaign } from './handler.js'
 
 export function postCampaigns(app: App, deps: CampaignsApiDeps): void {

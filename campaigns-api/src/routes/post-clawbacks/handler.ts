@@ -7,8 +7,10 @@ import {
   MAX_CLAWED_BACK,
   TOPICS,
 } from '@endcap/contracts'
-import { ClickHouseError, chargeSlots, interactionsOfAddress } from '@endcap/platform/clickhouse'
-import { appendToOutbox, postLedger, type Transaction, walletBalances } from '@endcap/platform/postgres'
+import { ClickHouseError } from '@endcap/platform/clickhouse'
+import type { Transaction } from '@endcap/platform/postgres'
+import { chargeSlots, interactionsOfAddress } from '@endcap/storage/clickhouse'
+import { appendToOutbox, postLedger, walletBalances } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import {
   type ChargeSlot,

@@ -1,7 +1,7 @@
 import { clawback, createClawbackBody } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
+import { createOnce } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { createOnce } from '../create-once.js'
 import { createClawback } from './handler.js'
 
 export function postClawbacks(app: App, deps: CampaignsApiDeps): void {

@@ -1,11 +1,10 @@
 import { type createCreditBody, type credit, formatMoney, parseMoney } from '@endcap/contracts'
 import type { Transaction } from '@endcap/platform/postgres'
+import { notFound } from '@endcap/storage/http'
+import { lockMerchant, moveMoney } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { lockMerchant } from '../../store/merchants.js'
-import { moveMoney } from '../../store/move-money.js'
 import { insertCredit } from '../../store/wallets.js'
-import { notFound } from '../visibility.js'
 
 /** Gives a merchant goodwill credit: the wallet gains what the platform's marketing account gives. */
 export async function createCredit(

@@ -1,12 +1,11 @@
 import { type createDepositBody, type deposit, formatMoney, parseMoney } from '@endcap/contracts'
 import type { Transaction } from '@endcap/platform/postgres'
+import { notFound } from '@endcap/storage/http'
+import { lockMerchant, moveMoney } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { depositAnswer } from '../../domain/deposit.js'
-import { lockMerchant } from '../../store/merchants.js'
-import { moveMoney } from '../../store/move-money.js'
 import { insertDeposit } from '../../store/wallets.js'
-import { notFound } from '../visibility.js'
 
 /** Puts money into a merchant's wallet: the wallet gains what the platform's cash account gives. */
 export async function createDeposit(

@@ -1,7 +1,7 @@
 import { createDepositBody, deposit } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
+import { createOnce } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { createOnce } from '../create-once.js'
 import { idParams } from '../id-params.js'
 import { createDeposit } from './handler.js'
 

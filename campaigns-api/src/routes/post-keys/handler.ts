@@ -1,9 +1,9 @@
 import { type createdKey, type createKeyBody, EndcapError } from '@endcap/contracts'
-import { insertApiKey, newApiKey, type Transaction } from '@endcap/platform/postgres'
+import type { Transaction } from '@endcap/platform/postgres'
+import { findMerchants, insertApiKey, newApiKey } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { keyAnswer, sealKey } from '../../domain/key.js'
-import { findMerchants } from '../../store/merchants.js'
 
 const MERCHANT_SCOPE = 'merchant:'
 

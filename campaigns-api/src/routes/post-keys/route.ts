@@ -1,8 +1,8 @@
 import { createdKey, createKeyBody } from '@endcap/contracts'
 import { type App, scopes } from '@endcap/platform/http'
+import { createOnce } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { unsealKey } from '../../domain/key.js'
-import { createOnce } from '../create-once.js'
 import { createKey } from './handler.js'
 
 export function postKeys(app: App, deps: CampaignsApiDeps): void {

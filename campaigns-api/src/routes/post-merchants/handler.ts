@@ -1,9 +1,9 @@
 import type { createMerchantBody, Merchant } from '@endcap/contracts'
 import type { Transaction } from '@endcap/platform/postgres'
+import { insertMerchant, type MerchantRecord } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { merchantAnswer, merchantStateOf } from '../../domain/merchant.js'
-import { insertMerchant, type MerchantRecord } from '../../store/merchants.js'
 import { recordChanges } from '../record-changes.js'
 
 export async function createMerchant(

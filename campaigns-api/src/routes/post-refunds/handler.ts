@@ -1,11 +1,10 @@
 import { type createRefundBody, formatMoney, parseMoney, type refund } from '@endcap/contracts'
 import type { Transaction } from '@endcap/platform/postgres'
+import { notFound } from '@endcap/storage/http'
+import { lockMerchant, moveMoney } from '@endcap/storage/postgres'
 import type { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { lockMerchant } from '../../store/merchants.js'
-import { moveMoney } from '../../store/move-money.js'
 import { insertRefund } from '../../store/wallets.js'
-import { notFound } from '../visibility.js'
 
 /**
  * Pays money back out of a merchant's wallet: the platform's cash account gains what the wallet gives.

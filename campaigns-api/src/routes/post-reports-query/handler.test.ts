@@ -1,6 +1,6 @@
 import type { ReportAnswer } from '@endcap/contracts'
-import { attributionProgressTable, attributionsTable } from '@endcap/platform/clickhouse'
-import { startTestClickHouse, type TestClickHouse } from '@endcap/platform/testing'
+import { attributionProgressTable, attributionsTable } from '@endcap/storage/clickhouse'
+import { startTestClickHouse, type TestClickHouse } from '@endcap/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../../testing/harness.js'
 import { auction, charge, interaction, order, store } from '../../testing/report-events.js'

@@ -1,19 +1,14 @@
 import { EndcapError, type ReportAnswer, type ReportQuery } from '@endcap/contracts'
-import {
-  attributedThrough,
-  CLICKHOUSE_CODES,
-  ClickHouseError,
-  defineQuery,
-  eventsThrough,
-} from '@endcap/platform/clickhouse'
+import { CLICKHOUSE_CODES, ClickHouseError, defineQuery } from '@endcap/platform/clickhouse'
 import type { Caller } from '@endcap/platform/http'
 import { histogramOf } from '@endcap/platform/metrics'
+import { attributedThrough, eventsThrough } from '@endcap/storage/clickhouse'
+import { notFound } from '@endcap/storage/http'
+import { currenciesOf } from '@endcap/storage/postgres'
 import { z } from 'zod'
 import type { CampaignsApiDeps } from '../../deps.js'
 import { buildReport, type ReportPlan, type ReportStatement } from '../../reports/build-report.js'
 import { columnsOf, presentRow, presentTotals } from '../../reports/present-report.js'
-import { currenciesOf } from '../../store/merchants.js'
-import { notFound } from '../visibility.js'
 
 const statementParams = z.record(
   z.string(),

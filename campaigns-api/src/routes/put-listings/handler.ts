@@ -1,5 +1,6 @@
 import type { Caller } from '@endcap/platform/http'
 import type { Transaction } from '@endcap/platform/postgres'
+import { findMerchants } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
 import {
   checkItems,
@@ -9,7 +10,6 @@ import {
   rejectItem,
 } from '../../domain/listing.js'
 import { findListingOwners, type ListingContent, upsertListings } from '../../store/listings.js'
-import { findMerchants } from '../../store/merchants.js'
 import { recordChanges } from '../record-changes.js'
 
 interface Candidate {

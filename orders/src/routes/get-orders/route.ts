@@ -1,5 +1,6 @@
 import { listQuery, order, page } from '@endcap/contracts'
 import { type App, cursorsOf, scopes } from '@endcap/platform/http'
+import { pageOf } from '@endcap/storage/http'
 import { z } from 'zod'
 import type { OrdersDeps } from '../../deps.js'
 import { orderAnswer } from '../../domain/order.js'
@@ -29,11 +30,9 @@ export function getOrders(app: App, deps: OrdersDeps): void {
         limit + 1,
         after && { createdAt: new Date(after[0]), id: after[1] },
       )
-      const items = found.slice(0, limit)
-      const last = items.at(-1)
-      const nextCursor =
-        last && found.length > limit ? cursors.encode([last.createdAt.toISOString(), last.id]) : null
-      return { items: items.map(orderAnswer), nextCursor }
+      return pageOf(found, limit, orderAnswer, (last) =>
+        cursors.encode([last.createdAt.toISOString(), last.id]),
+      )
     },
   )
 }

@@ -1,6 +1,7 @@
 import { type CreateOrderBody, EndcapError, hashIdentity, type Order, TOPICS } from '@endcap/contracts'
 import { bodyHash, invalid } from '@endcap/platform/http'
-import { appendToOutbox, type Transaction } from '@endcap/platform/postgres'
+import type { Transaction } from '@endcap/platform/postgres'
+import { appendToOutbox } from '@endcap/storage/postgres'
 import type { OrdersDeps } from '../../deps.js'
 import { orderAnswer, type PlacedOrder } from '../../domain/order.js'
 import { orderEventOf } from '../../domain/order-event.js'

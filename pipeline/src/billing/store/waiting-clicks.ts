@@ -1,11 +1,11 @@
 import {
-  type ConsumerPartition,
   intArray,
   type Queryable,
   type Transaction,
   textArray,
   timestampArray,
 } from '@endcap/platform/postgres'
+import type { ConsumerPartition } from '@endcap/storage/postgres'
 import type { BillableInteraction, Offer, WaitingClick } from '../domain/types.js'
 
 /** As kept: an interaction that nothing made suspicious, its price in digits. */

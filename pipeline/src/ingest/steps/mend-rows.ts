@@ -1,4 +1,5 @@
-import { againName, type ClickHouse, deleteRowsOfBatch, rowsOfBatch } from '@endcap/platform/clickhouse'
+import type { ClickHouse } from '@endcap/platform/clickhouse'
+import { againName, deleteRowsOfBatch, rowsOfBatch } from '@endcap/storage/clickhouse'
 import { countAgain, countedWrong, ROLLUPS, type Rollup, type View } from '../../rollups/index.js'
 import type { TopicPlan } from '../plans.js'
 import type { EncodedEvent } from './encode-event.js'

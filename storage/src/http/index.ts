@@ -1,0 +1,3 @@
+export * from './create-once.js'
+export * from './page.js'
+export * from './visibility.js'
