@@ -313,6 +313,4 @@ export type ChangeData = z.infer<typeof changeData>
 export const changeEvent = envelope('change', changeData)
 export type ChangeEvent = z.infer<typeof changeEvent>
 
-export const EVENT_SCHEMA = '1-0-0'
-
 export type AnyEvent = AuctionEvent | InteractionTopicEvent | OrderEvent | BillingEvent | ChangeEvent

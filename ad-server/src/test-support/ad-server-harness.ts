@@ -9,9 +9,9 @@ import {
   type ChangeData,
   createSequentialIdSource,
   createTokenSealer,
-  EVENT_SCHEMA,
   type ListingState,
   NO_TARGETING,
+  newEvent,
   TOPIC_SPECS,
   TOPICS,
   type Topic,
@@ -257,16 +257,13 @@ async function startOn(base: Base): Promise<AdServerHarness> {
       const records = changes.map((change) => {
         const data = { ...change, sequence: String(++lastSequence) }
         const at = new Date(clockHolder.now).toISOString()
-        const event = {
+        const event = newEvent('change', {
           id: `evt_c${lastSequence}`,
-          type: 'change',
-          schema: EVENT_SCHEMA,
-          occurredAt: at,
-          receivedAt: at,
+          occurredAtMs: Date.parse(at),
           source: 'test',
           key: `${change.kind}:${change.id}`,
           data,
-        }
+        })
         return { key: event.key, value: JSON.stringify(event) }
       })
       await log.append(TOPICS.changes, records, 'written')

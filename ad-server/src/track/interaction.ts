@@ -1,8 +1,8 @@
 import {
-  EVENT_SCHEMA,
   hashIdentity,
   type InteractionEvent,
   type InteractionType,
+  newEvent,
   type SlotToken,
 } from '@endcap/contracts'
 import type { NewRecord } from '@endcap/platform/event-log'
@@ -51,12 +51,10 @@ export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
   // Consent that came with the token is for whom the token was made.
   const consented =
     customer?.consent === true || (token.consented === true && customerHash === (token.customerHash ?? ''))
-  const event: InteractionEvent = {
+  const event: InteractionEvent = newEvent(observed.type, {
     id: observed.id,
-    type: observed.type,
-    schema: EVENT_SCHEMA,
-    occurredAt: new Date(observed.occurredAtMs).toISOString(),
-    receivedAt: new Date(observed.receivedAtMs).toISOString(),
+    occurredAtMs: observed.occurredAtMs,
+    receivedAtMs: observed.receivedAtMs,
     source: 'ad-server',
     key: keyOf(token),
     data: {
@@ -82,7 +80,7 @@ export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
       },
       suspicions: [],
     },
-  }
+  })
   return {
     event,
     sender: {

@@ -1,4 +1,4 @@
-import { EVENT_SCHEMA } from '@endcap/contracts'
+import { newEvent } from '@endcap/contracts'
 import { seededRandom } from './random.js'
 
 export const MERCHANTS = 1000
@@ -46,16 +46,15 @@ export function* changesOfLargeMarket({
   let sequence = 0
   const at = '2026-01-01T00:00:00.000Z'
   const record = (kind: string, id: string, state: object): string =>
-    JSON.stringify({
-      id: `evt_${++sequence}`,
-      type: 'change',
-      schema: EVENT_SCHEMA,
-      occurredAt: at,
-      receivedAt: at,
-      source: 'bench',
-      key: `${kind}:${id}`,
-      data: { kind, id, sequence: String(sequence), state: { id, ...state, version: 1 } },
-    })
+    JSON.stringify(
+      newEvent('change', {
+        id: `evt_${++sequence}`,
+        occurredAtMs: Date.parse(at),
+        source: 'bench',
+        key: `${kind}:${id}`,
+        data: { kind, id, sequence: String(sequence), state: { id, ...state, version: 1 } },
+      }),
+    )
 
   for (let merchant = 0; merchant < MERCHANTS; merchant++) {
     const id = `mer_${merchant}`

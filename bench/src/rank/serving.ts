@@ -8,7 +8,7 @@ import {
   BUDGET_VIEW_PUBLISHED_KEY,
   type ChangeData,
   createIdSource,
-  EVENT_SCHEMA,
+  newEvent,
   parseMoney,
   systemClock,
   TOPIC_SPECS,
@@ -138,16 +138,13 @@ export function changesOf(market: BenchMarket): NewRecord[] {
   const add = (change: ChangeOf<ChangeData>): void => {
     const at = '2026-01-01T00:00:00.000Z'
     const key = `${change.kind}:${change.id}`
-    const event = {
+    const event = newEvent('change', {
       id: `evt_${++sequence}`,
-      type: 'change',
-      schema: EVENT_SCHEMA,
-      occurredAt: at,
-      receivedAt: at,
+      occurredAtMs: Date.parse(at),
       source: 'bench',
       key,
       data: { ...change, sequence: String(sequence) },
-    }
+    })
     records.push({ key, value: JSON.stringify(event) })
   }
   const hash = createHash('sha256').update(SERVE_KEY).digest('hex')

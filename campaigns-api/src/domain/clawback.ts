@@ -4,8 +4,8 @@ import {
   type Clawback,
   type ClawbackEvent,
   type ClawbackReason,
-  EVENT_SCHEMA,
   formatMoney,
+  newEvent,
   sumMicros,
 } from '@endcap/contracts'
 import type { MadeCharge, SpendReduction } from '../store/clawbacks.js'
@@ -62,12 +62,10 @@ export function clawbackEventOf(
   clawback: { readonly id: string; readonly reason: ClawbackReason; readonly createdAt: Date },
 ): ClawbackEvent {
   const { id, amountMicros, occurredAt, budgetDay: _day, clawedBack: _before, ...facts } = charge
-  return {
+  return newEvent('clawback', {
     id: clawbackKeyOf(id),
-    type: 'clawback',
-    schema: EVENT_SCHEMA,
-    occurredAt: occurredAt.toISOString(),
-    receivedAt: clawback.createdAt.toISOString(),
+    occurredAtMs: occurredAt.getTime(),
+    receivedAtMs: clawback.createdAt.getTime(),
     source: 'campaigns-api',
     key: charge.merchantId,
     data: {
@@ -81,5 +79,5 @@ export function clawbackEventOf(
       amountMicros: amountMicros.toString(),
       reason: clawback.reason,
     },
-  }
+  })
 }

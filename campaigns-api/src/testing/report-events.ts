@@ -4,9 +4,9 @@ import {
   type ChargeEvent,
   type ClawbackEvent,
   chargeEvent,
-  EVENT_SCHEMA,
   type InteractionEvent,
   interactionEvent,
+  newEvent,
   type OrderEvent,
   orderEvent,
 } from '@endcap/contracts'
@@ -49,16 +49,15 @@ const slotFields = (slot: TestSlot) => ({
   adId: slot.sponsored === false ? '' : 'ad_1',
 })
 
-const envelopeAt = (type: string, at: string, data: unknown, id = nextId()) => ({
-  id,
-  type,
-  schema: EVENT_SCHEMA,
-  occurredAt: new Date(at).toISOString(),
-  receivedAt: new Date(Date.parse(at) + 500).toISOString(),
-  source: 'test',
-  key: 'k',
-  data,
-})
+const envelopeAt = (type: string, at: string, data: unknown, id = nextId()) =>
+  newEvent(type, {
+    id,
+    occurredAtMs: Date.parse(at),
+    receivedAtMs: Date.parse(at) + 500,
+    source: 'test',
+    key: 'k',
+    data,
+  })
 
 export const interaction = (
   type: InteractionEvent['type'],

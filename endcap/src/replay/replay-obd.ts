@@ -3,9 +3,9 @@ import { basename, dirname } from 'node:path'
 import {
   type AuctionEvent,
   createTokenSealer,
-  EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionType,
+  newEvent,
   PAGE_RANDOM_BYTES,
   parseMoney,
   type ReportAnswer,
@@ -231,16 +231,10 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
       issuedAtMs: atMs,
       expiresAtMs: atMs + TOKEN_LIFE_MS,
     }
-    const envelope = (eventAtMs: number) => ({
-      schema: EVENT_SCHEMA,
-      occurredAt: new Date(eventAtMs).toISOString(),
-      receivedAt: new Date(eventAtMs).toISOString(),
+    const auction: AuctionEvent = newEvent('auction', {
       source: 'replay',
-    })
-    const auction: AuctionEvent = {
-      ...envelope(atMs),
+      occurredAtMs: atMs,
       id: `evt_${name}`,
-      type: 'auction',
       key: auctionId,
       data: {
         auctionId,
@@ -284,14 +278,14 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
         features: Buffer.from(features.buffer, features.byteOffset, features.byteLength).toString('base64'),
         drops: {},
       },
-    }
+    })
     const sealed = sealer.seal(token, randomBytes(PAGE_RANDOM_BYTES))
     const interaction = (type: InteractionType, eventAtMs: number): RowEvent => ({
       topic: TOPICS.interactions,
-      event: {
-        ...envelope(eventAtMs),
+      event: newEvent(type, {
+        source: 'replay',
+        occurredAtMs: eventAtMs,
         id: `${type}_${name}`,
-        type,
         key: catalog.merchantId,
         data: {
           token: sealed,
@@ -311,7 +305,7 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
           client: { addressHash: '', userAgent: '' },
           suspicions: [],
         },
-      },
+      }),
     })
     const seen = { listingId: row.itemId, searchTerm: '', categories: ['fashion'], position: row.position }
     stats.add({ ...seen, type: 'impression' })

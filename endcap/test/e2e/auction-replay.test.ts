@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import {
   type BidLandscapeAnswer,
   DEFAULT_RULES_STATE,
-  EVENT_SCHEMA,
   type Explanation,
   type LoggedAuctionAnswer,
+  newEvent,
   type RankAnswer,
   RULES_ID,
   type RulesState,
@@ -135,16 +135,13 @@ describe('a logged auction', () => {
     const at = new Date().toISOString()
     const key = `rules:${RULES_ID}`
     const data = { kind: 'rules', id: RULES_ID, sequence: String(++sequence), state }
-    const event = {
+    const event = newEvent('change', {
       id: `evt_rules_${sequence}`,
-      type: 'change',
-      schema: EVENT_SCHEMA,
-      occurredAt: at,
-      receivedAt: at,
+      occurredAtMs: Date.parse(at),
       source: 'test',
       key,
       data,
-    }
+    })
     await host.ports.log.append(TOPICS.changes, [{ key, value: JSON.stringify(event) }], 'written')
     await poll('the rules', PATIENCE_MS, async () => {
       const { explain } = await rank({ categories: [] }, '?explain=1')

@@ -1,4 +1,4 @@
-import { EVENT_SCHEMA, type OrderEvent } from '@endcap/contracts'
+import { newEvent, type OrderEvent } from '@endcap/contracts'
 import { countCell, defineQuery, int64Cell } from '@endcap/platform/clickhouse'
 import { silentLogger } from '@endcap/platform/logging'
 import {
@@ -63,12 +63,10 @@ async function order(
     { lineId: '1', listingId: 'l1' },
   ],
 ) {
-  const event: OrderEvent = {
+  const event: OrderEvent = newEvent('order', {
     id: `order-${customer}`,
-    type: 'order',
-    schema: EVENT_SCHEMA,
-    occurredAt: new Date(ORDER_AT).toISOString(),
-    receivedAt: new Date(RECEIVED_AT).toISOString(),
+    occurredAtMs: ORDER_AT,
+    receivedAtMs: RECEIVED_AT,
     source: 'orders',
     key: `order-${customer}`,
     data: {
@@ -85,7 +83,7 @@ async function order(
         unitPriceMicros: '19990000',
       })),
     },
-  }
+  })
   const batch = `orders-${++batches}`
   await engine.clickhouse.insert(orderLinesTable, orderLineRows({ event, batch }), { token: batch })
 }

@@ -1,16 +1,14 @@
-import { type ChargeEvent, EVENT_SCHEMA } from '@endcap/contracts'
+import { type ChargeEvent, newEvent } from '@endcap/contracts'
 import type { ChargeRow } from './store/billing-store.js'
 
 /** The event that tells ClickHouse of a verdict. Its id is the charge's; it happened when the interaction did. */
 export function chargeEventOf({ chargeId, verdict }: ChargeRow, now: Date): ChargeEvent {
   const { interaction } = verdict
   const { slot } = interaction
-  return {
+  return newEvent('charge', {
     id: chargeId,
-    type: 'charge',
-    schema: EVENT_SCHEMA,
-    occurredAt: new Date(interaction.occurredAtMs).toISOString(),
-    receivedAt: now.toISOString(),
+    occurredAtMs: interaction.occurredAtMs,
+    receivedAtMs: now.getTime(),
     source: 'billing',
     key: slot.merchantId,
     data: {
@@ -34,5 +32,5 @@ export function chargeEventOf({ chargeId, verdict }: ChargeRow, now: Date): Char
       outcome: verdict.outcome,
       reason: verdict.reason,
     },
-  }
+  })
 }

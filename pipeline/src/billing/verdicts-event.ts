@@ -1,4 +1,4 @@
-import { EVENT_SCHEMA, type IdSource, type VerdictsData, type VerdictsEvent } from '@endcap/contracts'
+import { type IdSource, newEvent, type VerdictsData, type VerdictsEvent } from '@endcap/contracts'
 import type { BillableInteraction } from './domain/types.js'
 
 /** Some 100 bytes each: far below what a record of the log may hold. */
@@ -13,16 +13,15 @@ export function verdictsEventsOf(
   const events: VerdictsEvent[] = []
   for (let start = 0; start < free.length; start += MOST_IN_ONE) {
     const id = ids('event')
-    events.push({
-      id,
-      type: 'verdicts',
-      schema: EVENT_SCHEMA,
-      occurredAt: now.toISOString(),
-      receivedAt: now.toISOString(),
-      source: 'billing',
-      key: id,
-      data: { campaigns: byCampaign(free.slice(start, start + MOST_IN_ONE)) },
-    })
+    events.push(
+      newEvent('verdicts', {
+        id,
+        occurredAtMs: now.getTime(),
+        source: 'billing',
+        key: id,
+        data: { campaigns: byCampaign(free.slice(start, start + MOST_IN_ONE)) },
+      }),
+    )
   }
   return events
 }

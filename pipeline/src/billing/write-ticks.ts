@@ -1,4 +1,4 @@
-import { type Clock, EVENT_SCHEMA, type IdSource, type TickEvent, TOPICS } from '@endcap/contracts'
+import { type Clock, type IdSource, newEvent, type TickEvent, TOPICS } from '@endcap/contracts'
 import { type EventLog, partitionOf } from '@endcap/platform/event-log'
 import type { Postgres } from '@endcap/platform/postgres'
 import { appendEventsToOutbox, outboxKeys } from '@endcap/storage/postgres'
@@ -86,16 +86,14 @@ export function createWriteTicks({ log, postgres, clock, ids }: WriteTicksDeps) 
   }
 
   function tickOf(key: string, deadlineMs: number): TickEvent {
-    return {
+    return newEvent('tick', {
       id: ids('event'),
-      type: 'tick',
-      schema: EVENT_SCHEMA,
-      occurredAt: new Date(deadlineMs).toISOString(),
-      receivedAt: new Date(clock()).toISOString(),
+      occurredAtMs: deadlineMs,
+      receivedAtMs: clock(),
       source: 'billing',
       key,
       data: {},
-    }
+    })
   }
 }
 

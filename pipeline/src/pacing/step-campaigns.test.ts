@@ -1,7 +1,7 @@
 import {
   type AuctionEvent,
-  EVENT_SCHEMA,
   IN_FLIGHT_KEY,
+  newEvent,
   PACING_VIEW_KEY,
   pacingView,
   STARTING_MULTIPLIER,
@@ -215,12 +215,9 @@ it('the job steps by itself and tells what was given away', async () => {
 })
 
 function auctionAt(occurredAt: string, id: string): AuctionEvent {
-  return {
+  return newEvent('auction', {
     id,
-    type: 'auction',
-    schema: EVENT_SCHEMA,
-    occurredAt,
-    receivedAt: occurredAt,
+    occurredAtMs: Date.parse(occurredAt),
     source: 'test',
     key: id,
     data: {
@@ -242,5 +239,5 @@ function auctionAt(occurredAt: string, id: string): AuctionEvent {
       features: '',
       drops: {},
     },
-  }
+  })
 }

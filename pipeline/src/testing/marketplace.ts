@@ -1,9 +1,9 @@
 import {
   createTokenSealer,
-  EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionTopicEvent,
   type InteractionType,
+  newEvent,
   PAGE_RANDOM_BYTES,
   type Pricing,
   type SlotToken,
@@ -145,12 +145,9 @@ export function interactionOf(
   sealer = tokens,
 ): InteractionEvent {
   const occurredAt = new Date(occurredAtMs).toISOString()
-  return {
+  return newEvent(type, {
     id,
-    type,
-    schema: EVENT_SCHEMA,
-    occurredAt,
-    receivedAt: occurredAt,
+    occurredAtMs: Date.parse(occurredAt),
     source: 'ad-server',
     key: token.merchantId,
     data: {
@@ -174,22 +171,19 @@ export function interactionOf(
       client: { addressHash: '', userAgent: '' },
       suspicions: [],
     },
-  }
+  })
 }
 
 /** A tick as billing writes it, in the partition of a key. */
 export function tickOf(key: string, atMs: number): TickEvent {
   const at = new Date(atMs).toISOString()
-  return {
+  return newEvent('tick', {
     id: `tick-${key}-${atMs}`,
-    type: 'tick',
-    schema: EVENT_SCHEMA,
-    occurredAt: at,
-    receivedAt: at,
+    occurredAtMs: Date.parse(at),
     source: 'billing',
     key,
     data: {},
-  }
+  })
 }
 
 /** The record of an event. */

@@ -8,7 +8,7 @@ import type {
   RulesState,
   Topic,
 } from '@endcap/contracts'
-import { EVENT_SCHEMA, TOPICS } from '@endcap/contracts'
+import { newEvent, TOPICS } from '@endcap/contracts'
 import { recordBytes } from '@endcap/platform/event-log'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
 import { bigintArray, textArray } from '@endcap/platform/postgres'
@@ -115,16 +115,14 @@ export async function appendChanges(
       const key = `${kind}:${id}`
       return {
         key,
-        make: (sequence) => ({
-          id: ids('event'),
-          type: 'change',
-          schema: EVENT_SCHEMA,
-          occurredAt: at,
-          receivedAt: at,
-          source,
-          key,
-          data: { kind, id, sequence: sequence.toString(), state },
-        }),
+        make: (sequence) =>
+          newEvent('change', {
+            id: ids('event'),
+            occurredAtMs: Date.parse(at),
+            source,
+            key,
+            data: { kind, id, sequence: sequence.toString(), state },
+          }),
       }
     }),
   )

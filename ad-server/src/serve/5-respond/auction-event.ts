@@ -11,7 +11,7 @@ import {
   type auctionEvent,
   type CandidateFields,
   columnsOf,
-  EVENT_SCHEMA,
+  newEvent,
   type OrganicFields,
   type SponsoredFields,
 } from '@endcap/contracts'
@@ -87,12 +87,9 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
   }
   const { lists, numbers } = columnsOf(candidates)
   const when = new Date(request.nowMs).toISOString()
-  const event: PrintedEvent = {
+  const event: PrintedEvent = newEvent('auction', {
     id: facts.eventId,
-    type: 'auction',
-    schema: EVENT_SCHEMA,
-    occurredAt: when,
-    receivedAt: when,
+    occurredAtMs: Date.parse(when),
     source: 'ad-server',
     key: request.auctionId,
     data: {
@@ -113,7 +110,7 @@ export function printAuctionEvent(facts: AuctionFacts, random: () => number): st
       drops: facts.drops.counts as Record<string, number>,
       candidates: lists,
     },
-  }
+  })
   // Bytes need no escaping, and looking for what does is most of what printing costs: they are put in behind what ends the text.
   const text = JSON.stringify(event)
   return `${text.slice(0, -ENDS.length)},"numbers":"${numbers}"},"features":"${features.toBase64()}"}}`

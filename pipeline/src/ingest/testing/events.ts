@@ -3,9 +3,9 @@ import {
   type ChargeEvent,
   type ClawbackEvent,
   clawbackEvent,
-  EVENT_SCHEMA,
   type InteractionEvent,
   type InteractionType,
+  newEvent,
   type OrderEvent,
   type VerdictsEvent,
 } from '@endcap/contracts'
@@ -22,20 +22,12 @@ export const recordOf = (event: { readonly key: string }): NewRecord => ({
   value: JSON.stringify(event),
 })
 
-const envelope = <T extends string>(type: T, id: string, atMs: number, key: string) => ({
-  id,
-  type,
-  schema: EVENT_SCHEMA,
-  occurredAt: new Date(atMs).toISOString(),
-  receivedAt: new Date(atMs + 250).toISOString(),
-  source: 'test',
-  key,
-})
+const eventOf = <const T extends string, D>(type: T, id: string, atMs: number, key: string, data: D) =>
+  newEvent(type, { id, source: 'test', key, occurredAtMs: atMs, receivedAtMs: atMs + 250, data })
 
 /** The nth interaction: spread over two hours, ten merchants. */
-export const interactionOf = (n: number, type: InteractionType = 'impression'): InteractionEvent => ({
-  ...envelope(type, `evt_${type}_${n}`, START_MS + (n % 7200) * 1000, `mer_${n % 10}`),
-  data: {
+export const interactionOf = (n: number, type: InteractionType = 'impression'): InteractionEvent =>
+  eventOf(type, `evt_${type}_${n}`, START_MS + (n % 7200) * 1000, `mer_${n % 10}`, {
     token: 'sealed',
     auctionId: `auc_${n}`,
     position: (n % 5) + 1,
@@ -52,15 +44,13 @@ export const interactionOf = (n: number, type: InteractionType = 'impression'): 
     channel: 'browser',
     client: { addressHash: 'a', userAgent: 'test' },
     suspicions: [],
-  },
-})
+  })
 
 export const featuresOf = (rows: readonly (readonly number[])[]): string =>
   Buffer.from(Float32Array.from(rows.flat()).buffer).toString('base64')
 
-export const auctionOf = (n: number, candidates = 3): AuctionEvent => ({
-  ...envelope('auction', `evt_auction_${n}`, START_MS + n * 100, `auc_${n}`),
-  data: {
+export const auctionOf = (n: number, candidates = 3): AuctionEvent =>
+  eventOf('auction', `evt_auction_${n}`, START_MS + n * 100, `auc_${n}`, {
     auctionId: `auc_${n}`,
     requestId: `req_${n}`,
     placement: 'search',
@@ -98,12 +88,10 @@ export const auctionOf = (n: number, candidates = 3): AuctionEvent => ({
     featureSet: 'v1',
     features: featuresOf(Array.from({ length: candidates }, (_, i) => [i, 0.1, Number.NaN, -1.5])),
     drops: { budget_day: 2 },
-  },
-})
+  })
 
-export const orderOf = (n: number): OrderEvent => ({
-  ...envelope('order', `evt_order_${n}`, START_MS + n * 1000, `c${n}`),
-  data: {
+export const orderOf = (n: number): OrderEvent =>
+  eventOf('order', `evt_order_${n}`, START_MS + n * 1000, `c${n}`, {
     orderId: `ord_${n}`,
     customerHash: `c${n}`,
     currency: 'EUR',
@@ -116,8 +104,7 @@ export const orderOf = (n: number): OrderEvent => ({
       quantity: 2,
       unitPriceMicros: '9007199254740993',
     })),
-  },
-})
+  })
 
 /** The n-th charge given back. */
 export const clawbackOf = (n: number, amountMicros = 100_000n): ClawbackEvent => {
@@ -130,9 +117,8 @@ export const clawbackOf = (n: number, amountMicros = 100_000n): ClawbackEvent =>
   })
 }
 
-export const chargeOf = (n: number, amountMicros = 100_000n): ChargeEvent => ({
-  ...envelope('charge', `evt_charge_${n}`, START_MS + n * 1000, `mer_${n % 10}`),
-  data: {
+export const chargeOf = (n: number, amountMicros = 100_000n): ChargeEvent =>
+  eventOf('charge', `evt_charge_${n}`, START_MS + n * 1000, `mer_${n % 10}`, {
     chargeId: `chg_${n}`,
     interactionId: `evt_click_${n}`,
     interactionType: 'click',
@@ -152,13 +138,11 @@ export const chargeOf = (n: number, amountMicros = 100_000n): ChargeEvent => ({
     currency: 'EUR',
     outcome: 'charged',
     reason: '',
-  },
-})
+  })
 
 /** Interactions `first` to `first + count − 1`, valid and free. */
-export const verdictsOf = (n: number, first: number, count: number): VerdictsEvent => ({
-  ...envelope('verdicts', `evt_verdicts_${n}`, START_MS + n * 1000, `evt_verdicts_${n}`),
-  data: {
+export const verdictsOf = (n: number, first: number, count: number): VerdictsEvent =>
+  eventOf('verdicts', `evt_verdicts_${n}`, START_MS + n * 1000, `evt_verdicts_${n}`, {
     campaigns: [
       {
         merchantId: 'mer_1',
@@ -170,5 +154,4 @@ export const verdictsOf = (n: number, first: number, count: number): VerdictsEve
         ]),
       },
     ],
-  },
-})
+  })
