@@ -1,7 +1,9 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hash, timingSafeEqual } from 'node:crypto'
+import { ByteReader } from './bytes/byte-reader.js'
+import { ByteWriter } from './bytes/byte-writer.js'
+import { packText, packTexts, unpackText } from './bytes/packed.js'
 import { PRICINGS, type Pricing } from './entities.js'
 import type { Micros } from './money.js'
-import { createUnpacker, packTexts, startPacking } from './packed.js'
 
 /** What a slot's token says. The holder can change none of it, and read only what the page shows. */
 export interface SlotToken {
@@ -219,26 +221,27 @@ function headerOf(id: string): Buffer {
   return Buffer.concat([Buffer.from([FORMAT, id.length]), Buffer.from(id, 'latin1')])
 }
 
+// Packing is synchronous, so no two callers use it at once.
+const scratch = new ByteWriter()
+
+/** The bytes hold until the next call. */
 function packPage(page: PageFacts, prices: readonly SlotPrice[], slotKey: string): Buffer {
-  const packing = startPacking()
-  packing.text(slotKey)
-  packing.text(page.auctionId)
-  packing.text(page.placement)
-  packing.text(page.searchTerm)
-  packing.text(page.device)
-  packing.text(page.modelVersion)
-  packing.integer(page.issuedAtMs)
-  packing.integer(page.expiresAtMs)
-  packing.text(page.customerHash ?? '')
-  packing.integer(page.anonymous ? REFUSED : page.consented ? CONSENTED : SAID_NOTHING)
-  packing.integer(prices.length)
+  scratch.clear()
+  packText(scratch, slotKey)
+  packText(scratch, page.auctionId)
+  packText(scratch, page.placement)
+  packText(scratch, page.searchTerm)
+  packText(scratch, page.device)
+  packText(scratch, page.modelVersion)
+  scratch.natural(page.issuedAtMs).natural(page.expiresAtMs)
+  packText(scratch, page.customerHash ?? '')
+  scratch.natural(page.anonymous ? REFUSED : page.consented ? CONSENTED : SAID_NOTHING)
+  scratch.natural(prices.length)
   for (const { position, pricing, priceMicros } of prices) {
-    packing.integer(position)
-    packing.integer(PRICINGS.indexOf(pricing))
-    // Always of one width, or the length of a token would tell how dear its slot was.
-    packing.fixed64(priceMicros)
+    // The price is always of one width, or the length of a token would tell how dear its slot was.
+    scratch.natural(position).natural(PRICINGS.indexOf(pricing)).fixed64(priceMicros)
   }
-  return packing.bytes()
+  return scratch.written()
 }
 
 interface OpenedPage {
@@ -249,22 +252,22 @@ interface OpenedPage {
 }
 
 function readPage(facts: Buffer): Omit<OpenedPage, 'ok'> {
-  const page = createUnpacker(facts)
-  const slotKey = page.text()
+  const page = new ByteReader(facts)
+  const slotKey = unpackText(page)
   const common = {
-    auctionId: page.text(),
-    placement: page.text(),
-    searchTerm: page.text(),
-    device: page.text(),
-    modelVersion: page.text(),
-    issuedAtMs: page.integer(),
-    expiresAtMs: page.integer(),
-    customerHash: page.text() || undefined,
-    ...readConsent(page.integer()),
+    auctionId: unpackText(page),
+    placement: unpackText(page),
+    searchTerm: unpackText(page),
+    device: unpackText(page),
+    modelVersion: unpackText(page),
+    issuedAtMs: page.natural(),
+    expiresAtMs: page.natural(),
+    customerHash: unpackText(page) || undefined,
+    ...readConsent(page.natural()),
   }
-  const prices = Array.from({ length: page.integer() }, () => ({
-    position: page.integer(),
-    pricing: PRICINGS[page.integer()]!,
+  const prices = Array.from({ length: page.natural() }, () => ({
+    position: page.natural(),
+    pricing: PRICINGS[page.natural()]!,
     priceMicros: page.fixed64(),
   }))
   return { slotKey, common, prices }
@@ -276,13 +279,18 @@ const readConsent = (said: number): Pick<PageFacts, 'anonymous' | 'consented'> =
 })
 
 function readListing(text: string) {
-  const listing = createUnpacker(Buffer.from(text, 'base64url'))
-  return { listingId: listing.text(), merchantId: listing.text(), currency: listing.text() }
+  const listing = new ByteReader(Buffer.from(text, 'base64url'))
+  return { listingId: unpackText(listing), merchantId: unpackText(listing), currency: unpackText(listing) }
 }
 
 function readAd(text: string) {
-  const ad = createUnpacker(Buffer.from(text, 'base64url'))
-  return { campaignId: ad.text(), adId: ad.text(), merchantId: ad.text(), currency: ad.text() }
+  const ad = new ByteReader(Buffer.from(text, 'base64url'))
+  return {
+    campaignId: unpackText(ad),
+    adId: unpackText(ad),
+    merchantId: unpackText(ad),
+    currency: unpackText(ad),
+  }
 }
 
 /**

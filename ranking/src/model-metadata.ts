@@ -1,3 +1,5 @@
+import { fieldsOf } from './onnx/protobuf.js'
+
 /** Rows with the trainer's own predictions, carried inside the model and predicted again wherever it is loaded. */
 export interface GoldenRows {
   /** GOLDEN_ROWS × features, row-major. */
@@ -48,7 +50,7 @@ export const encodeModelMetadata = (metadata: ModelMetadata): Readonly<Record<st
  * @throws ModelFormatError when the bytes are not ONNX, or a part is missing or of the wrong size
  */
 export function readModelMetadata(onnx: Uint8Array): ModelMetadata {
-  const properties = readMetadataProperties(onnx)
+  const properties = propertiesOf(onnx)
   const text = (key: string): string => {
     const value = properties.get(key)
     if (value === undefined) throw new ModelFormatError(`the model has no "${key}" in its metadata`)
@@ -105,6 +107,16 @@ const METADATA_PROPS = 14
 const KEY = 1
 const VALUE = 2
 
+function propertiesOf(onnx: Uint8Array): ReadonlyMap<string, string> {
+  try {
+    return readMetadataProperties(onnx)
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new ModelFormatError(`the model file is not ONNX: ${error.message}`)
+    throw error
+  }
+}
+
 /** onnxruntime does not hand out metadata_props, so they are read from the file: field 14 of ModelProto, a key and a value each. */
 function readMetadataProperties(onnx: Uint8Array): ReadonlyMap<string, string> {
   const properties = new Map<string, string>()
@@ -113,47 +125,10 @@ function readMetadataProperties(onnx: Uint8Array): ReadonlyMap<string, string> {
     let key = ''
     let value = ''
     for (const part of fieldsOf(content)) {
-      if (part.number === KEY && part.content) key = Buffer.from(part.content).toString('utf8')
-      if (part.number === VALUE && part.content) value = Buffer.from(part.content).toString('utf8')
+      if (part.number === KEY && part.content) key = part.content.toString('utf8')
+      if (part.number === VALUE && part.content) value = part.content.toString('utf8')
     }
     properties.set(key, value)
   }
   return properties
-}
-
-interface Field {
-  readonly number: number
-  /** Of length-delimited fields. */
-  readonly content: Uint8Array | undefined
-}
-
-/** The fields of one protobuf message. https://protobuf.dev/programming-guides/encoding/ */
-function* fieldsOf(message: Uint8Array): Generator<Field> {
-  let at = 0
-  const varint = (): number => {
-    let value = 0
-    for (let scale = 1; scale <= 2 ** 63; scale *= 0x80) {
-      const byte = message[at++]
-      if (byte === undefined) throw new ModelFormatError('the model file ends too early')
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value
-    }
-    throw new ModelFormatError('the model file is not ONNX')
-  }
-  while (at < message.length) {
-    const tag = varint()
-    const number = Math.floor(tag / 8)
-    const wireType = tag % 8
-    let content: Uint8Array | undefined
-    if (wireType === 0) varint()
-    else if (wireType === 1) at += 8
-    else if (wireType === 5) at += 4
-    else if (wireType === 2) {
-      const length = varint()
-      content = message.subarray(at, at + length)
-      at += length
-    } else throw new ModelFormatError('the model file is not ONNX')
-    if (at > message.length) throw new ModelFormatError('the model file ends too early')
-    yield { number, content }
-  }
 }

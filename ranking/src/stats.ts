@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { LEB128_BYTES, writeLeb128 } from '@endcap/contracts'
+import { ByteReader, ByteWriter } from '@endcap/contracts'
 import type { RateCounts, StatsView } from './types.js'
 
 /** Counts as they are stored and shipped. Iteration order does not matter: encoding sorts. */
@@ -173,39 +173,41 @@ function count(counter: Counter, type: StatsEvent['type']): void {
 // query is listed with zero counts. Integers are LEB128; a string is its UTF-8 length and bytes.
 const MAGIC = Buffer.from('ECST', 'latin1')
 const FORMAT = 1
+const CHECKSUM_BYTES = 4
 
 /** Compact bytes of a snapshot; equal snapshots give equal bytes. Counts must be integers from 0 to 2^53 − 1. */
 export function encodeStats(snapshot: StatsSnapshot): Uint8Array {
-  const writer = createWriter()
-  writer.bytes(MAGIC)
-  writer.bytes(Buffer.from([FORMAT]))
-  writer.text(snapshot.version)
-  writer.counts(snapshot.overall)
-  writer.counts(snapshot.atReference)
+  const writer = new ByteWriter()
+  writer.raw(MAGIC).natural(FORMAT)
+  writer.utf8(snapshot.version)
+  writeCounts(writer, snapshot.overall)
+  writeCounts(writer, snapshot.atReference)
   const ids = new Set(snapshot.listings.keys())
   for (const ofQuery of snapshot.queryListings.values()) for (const id of ofQuery.keys()) ids.add(id)
   const sortedIds = [...ids].sort()
   const indexOf = new Map(sortedIds.map((id, index) => [id, index]))
-  writer.integer(sortedIds.length)
+  integer(writer, sortedIds.length)
   for (const id of sortedIds) {
-    writer.text(id)
-    writer.counts(snapshot.listings.get(id) ?? NONE)
+    writer.utf8(id)
+    writeCounts(writer, snapshot.listings.get(id) ?? NONE)
   }
-  writer.integer(snapshot.categories.size)
+  integer(writer, snapshot.categories.size)
   for (const [category, counts] of sorted(snapshot.categories)) {
-    writer.text(category)
-    writer.counts(counts)
+    writer.utf8(category)
+    writeCounts(writer, counts)
   }
-  writer.integer(snapshot.queryListings.size)
+  integer(writer, snapshot.queryListings.size)
   for (const [term, ofQuery] of sorted(snapshot.queryListings)) {
-    writer.text(term)
-    writer.integer(ofQuery.size)
+    writer.utf8(term)
+    integer(writer, ofQuery.size)
     for (const [id, counts] of sorted(ofQuery)) {
-      writer.integer(indexOf.get(id)!)
-      writer.counts(counts)
+      integer(writer, indexOf.get(id)!)
+      writeCounts(writer, counts)
     }
   }
-  return writer.finish()
+  const checksum = Buffer.alloc(CHECKSUM_BYTES)
+  checksum.writeUInt32LE(crc32(writer.written()))
+  return new Uint8Array(writer.raw(checksum).written())
 }
 
 const sorted = <V>(map: ReadonlyMap<string, V>): [string, V][] =>
@@ -217,110 +219,69 @@ export const decodeStats = (bytes: Uint8Array): StatsView => statsView(decodeSna
 /** Like `decodeStats`, for tools that list the counts. @throws StatsFormatError */
 export function decodeSnapshot(bytes: Uint8Array): StatsSnapshot {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (buffer.length < MAGIC.length + 5 || !buffer.subarray(0, MAGIC.length).equals(MAGIC)) {
+  if (buffer.length < MAGIC.length + 1 + CHECKSUM_BYTES || !buffer.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw new StatsFormatError('these bytes are not a statistics snapshot')
   }
   if (buffer[MAGIC.length] !== FORMAT) {
     throw new StatsFormatError(`statistics format ${buffer[MAGIC.length]} is not known here`)
   }
-  const body = buffer.subarray(0, -4)
+  const body = buffer.subarray(0, -CHECKSUM_BYTES)
   if (crc32(body) !== buffer.readUInt32LE(body.length))
     throw new StatsFormatError('the statistics snapshot is damaged')
-  const reader = createReader(body, MAGIC.length + 1)
-  const version = reader.text()
-  const overall = reader.counts()
-  const atReference = reader.counts()
+  try {
+    return readSnapshot(new ByteReader(body.subarray(MAGIC.length + 1)))
+  } catch (error) {
+    if (error instanceof RangeError) throw new StatsFormatError('the statistics snapshot ends too early')
+    throw error
+  }
+}
+
+/** @throws RangeError where the bytes end too early */
+function readSnapshot(reader: ByteReader): StatsSnapshot {
+  const version = reader.utf8()
+  const overall = readCounts(reader)
+  const atReference = readCounts(reader)
   const ids: string[] = []
   const listings = new Map<string, RateCounts>()
-  for (let left = reader.integer(); left > 0; left--) {
-    const id = reader.text()
-    const counts = reader.counts()
+  for (let left = reader.natural(); left > 0; left--) {
+    const id = reader.utf8()
+    const counts = readCounts(reader)
     ids.push(id)
     if (counts.impressions + counts.clicks + counts.orders > 0) listings.set(id, counts)
   }
   const categories = new Map<string, RateCounts>()
-  for (let left = reader.integer(); left > 0; left--) categories.set(reader.text(), reader.counts())
+  for (let left = reader.natural(); left > 0; left--) categories.set(reader.utf8(), readCounts(reader))
   const queryListings = new Map<string, ReadonlyMap<string, RateCounts>>()
-  for (let left = reader.integer(); left > 0; left--) {
-    const term = reader.text()
+  for (let left = reader.natural(); left > 0; left--) {
+    const term = reader.utf8()
     const ofQuery = new Map<string, RateCounts>()
-    for (let pairs = reader.integer(); pairs > 0; pairs--) {
-      const id = ids[reader.integer()]
+    for (let pairs = reader.natural(); pairs > 0; pairs--) {
+      const id = ids[reader.natural()]
       if (id === undefined)
         throw new StatsFormatError('the statistics snapshot names a listing that it does not hold')
-      ofQuery.set(id, reader.counts())
+      ofQuery.set(id, readCounts(reader))
     }
     queryListings.set(term, ofQuery)
   }
   return { version, overall, atReference, listings, queryListings, categories }
 }
 
-function createWriter() {
-  let buffer = Buffer.allocUnsafe(64 * 1024)
-  let length = 0
-  function room(bytes: number): void {
-    if (length + bytes <= buffer.length) return
-    const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + bytes))
-    buffer.copy(larger, 0, 0, length)
-    buffer = larger
-  }
-  function integer(value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new RangeError(`a count must be a whole number, not ${value}`)
-    room(LEB128_BYTES)
-    length = writeLeb128(buffer, length, value)
-  }
-  function bytes(part: Buffer): void {
-    room(part.length)
-    part.copy(buffer, length)
-    length += part.length
-  }
-  return {
-    integer,
-    bytes,
-    text(text: string): void {
-      const encoded = Buffer.from(text, 'utf8')
-      integer(encoded.length)
-      bytes(encoded)
-    },
-    counts(counts: RateCounts): void {
-      integer(counts.impressions)
-      integer(counts.clicks)
-      integer(counts.orders)
-    },
-    finish(): Uint8Array {
-      const checksum = Buffer.alloc(4)
-      checksum.writeUInt32LE(crc32(buffer.subarray(0, length)))
-      bytes(checksum)
-      return new Uint8Array(buffer.subarray(0, length))
-    },
-  }
+/** @throws RangeError for anything but a whole number from 0 on */
+function integer(writer: ByteWriter, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`a count must be a whole number, not ${value}`)
+  writer.natural(value)
 }
 
-function createReader(buffer: Buffer, start: number) {
-  let at = start
-  function integer(): number {
-    let value = 0
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = buffer[at++]
-      if (byte === undefined) throw new StatsFormatError('the statistics snapshot ends too early')
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value
-    }
-  }
-  return {
-    integer,
-    text(): string {
-      const length = integer()
-      if (at + length > buffer.length) throw new StatsFormatError('the statistics snapshot ends too early')
-      at += length
-      return buffer.toString('utf8', at - length, at)
-    },
-    counts: (): RateCounts => ({
-      impressions: integer(),
-      clicks: integer(),
-      orders: integer(),
-      rates: undefined,
-    }),
-  }
+function writeCounts(writer: ByteWriter, { impressions, clicks, orders }: RateCounts): void {
+  integer(writer, impressions)
+  integer(writer, clicks)
+  integer(writer, orders)
 }
+
+const readCounts = (reader: ByteReader): RateCounts => ({
+  impressions: reader.natural(),
+  clicks: reader.natural(),
+  orders: reader.natural(),
+  rates: undefined,
+})

@@ -1,4 +1,4 @@
-import { withoutIgnored } from '@endcap/contracts'
+import { fnv1a, withoutIgnored } from '@endcap/contracts'
 
 const ASCII = /^[\x20-\x7e]*$/
 /**
@@ -125,15 +125,10 @@ function runsOn(last: string | undefined, first: string, segment: Segment): bool
 }
 
 /**
- * FNV-1a over the UTF-16 units of a term, 32 bits. Ranking compares terms by it: numbers take a fraction of the memory of texts, and two
+ * 32 bits of a term. Ranking compares terms by it: numbers take a fraction of the memory of texts, and two
  * different terms of one query and one title have the same number about once in four thousand million pairs.
  */
-export function termHash(term: string): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < term.length; index++)
-    hash = Math.imul(hash ^ term.charCodeAt(index), 0x01000193)
-  return hash
-}
+export const termHash = (term: string): number => fnv1a(term)
 
 /** Hashes of the text's terms without repeats and borders, in order of first appearance. */
 export function termHashesOf(text: string): number[] {

@@ -1,12 +1,11 @@
 import type { CampaignState, ChangeData } from '@endcap/contracts'
+import { ByteReader, ByteWriter } from '@endcap/contracts'
 import {
   type CampaignShelves,
   IndexedCampaign,
   readCampaignState,
   writeCampaign,
 } from './indexed-campaign.js'
-import { ByteReader } from './packed/byte-reader.js'
-import { ByteWriter } from './packed/byte-writer.js'
 import { Names } from './packed/names.js'
 import { RecentByNumber } from './packed/recent-by-number.js'
 import { Records } from './packed/records.js'

@@ -1,3 +1,4 @@
+import type { ByteReader, ByteWriter } from '@endcap/contracts'
 import {
   type CampaignState,
   campaignState,
@@ -12,8 +13,6 @@ import type { Keyword } from './keyword.js'
 import type { Keywords } from './keywords.js'
 import type { Listings } from './listings.js'
 import type { MerchantEntry, Merchants } from './merchants.js'
-import type { ByteReader } from './packed/byte-reader.js'
-import type { ByteWriter } from './packed/byte-writer.js'
 import type { Interned } from './packed/interned.js'
 import { restOf, restsOf } from './rest.js'
 

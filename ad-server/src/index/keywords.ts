@@ -1,11 +1,9 @@
-import { MATCH_TYPES, type MatchType } from '@endcap/contracts'
+import { ByteReader, ByteWriter, MATCH_TYPES, type MatchType, mixBits } from '@endcap/contracts'
 import { termsOf, WORD_BORDER } from '@endcap/ranking'
 import type { Keyword } from './keyword.js'
-import { ByteReader } from './packed/byte-reader.js'
-import { ByteWriter } from './packed/byte-writer.js'
 import { Column } from './packed/column.js'
 import { HashChains, NONE } from './packed/hash-chains.js'
-import { mix, Names, textHash } from './packed/names.js'
+import { Names, textHash } from './packed/names.js'
 import { Records } from './packed/records.js'
 import { type QueryTerms, queryTerms } from './query-terms.js'
 
@@ -25,7 +23,7 @@ export class Keywords {
   /** The number of a keyword, which `release` gives back. */
   take(text: string, match: MatchType): number {
     const type = MATCH_TYPES.indexOf(match)
-    const hash = mix(textHash(text) + type)
+    const hash = mixBits(textHash(text) + type)
     for (let number = this.chains.first(hash); number !== NONE; number = this.chains.after(number)) {
       if (!this.is(number, type, text)) continue
       this.uses.set(number, this.uses.get(number) + 1)

@@ -1,4 +1,5 @@
 import type { ChangeData, ListingState } from '@endcap/contracts'
+import { ByteReader, ByteWriter } from '@endcap/contracts'
 import { FACT_ROW, type FactPage, factPage, forgetFacts, layDownFacts } from '@endcap/ranking'
 import {
   IndexedListing,
@@ -9,8 +10,6 @@ import {
   titleTermsIn,
   writeListing,
 } from './indexed-listing.js'
-import { ByteReader } from './packed/byte-reader.js'
-import { ByteWriter } from './packed/byte-writer.js'
 import { Names } from './packed/names.js'
 import { RecentById } from './packed/recent-by-id.js'
 import { Records } from './packed/records.js'

@@ -1,6 +1,6 @@
+import { mixBits } from '@endcap/contracts'
 import { Column } from './packed/column.js'
 import { HashChains, NONE } from './packed/hash-chains.js'
-import { mix } from './packed/names.js'
 
 /**
  * What campaigns ask for, and in which cell: the campaigns that ask for one and the same thing hang together in a posting, and
@@ -140,5 +140,5 @@ const SIBLING = 4
 
 /** Four whole numbers mixed into 32 bits, under which postings are looked up. */
 export function hashOf(cell: number, shelf: number, first: number, second: number): number {
-  return mix(Math.imul(mix(mix(cell * 8 + shelf) ^ first), 31) ^ second)
+  return mixBits(Math.imul(mixBits(mixBits(cell * 8 + shelf) ^ first), 31) ^ second)
 }

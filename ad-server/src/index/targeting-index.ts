@@ -1,11 +1,11 @@
-import { type CampaignState, categoryLineage } from '@endcap/contracts'
+import { type CampaignState, categoryLineage, mixBits } from '@endcap/contracts'
 import type { Point } from '../domain/geo.js'
 import { CELL_LEVELS, cellOf, EVERYWHERE, levelOf } from '../domain/geo-cells.js'
 import { meets } from './keyword.js'
 import type { Keywords } from './keywords.js'
 import { Column } from './packed/column.js'
 import { NONE } from './packed/hash-chains.js'
-import { mix, Names } from './packed/names.js'
+import { Names } from './packed/names.js'
 import { hashOf, Postings } from './postings.js'
 import type { QueryTerms } from './query-terms.js'
 
@@ -214,7 +214,7 @@ const numberOf = (wants: number): number => wants >>> SHELF_BITS
 /** One number for terms in a row; the few runs that share it are told apart when they are met. */
 function runHash(terms: readonly number[]): number {
   let hash = terms.length
-  for (let i = 0; i < terms.length; i++) hash = mix(Math.imul(hash, 31) + terms[i]!)
+  for (let i = 0; i < terms.length; i++) hash = mixBits(Math.imul(hash, 31) + terms[i]!)
   return hash
 }
 

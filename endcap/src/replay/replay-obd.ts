@@ -280,9 +280,8 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
       },
     })
     const sealed = sealer.seal(token, randomBytes(PAGE_RANDOM_BYTES))
-    const interaction = (type: InteractionType, eventAtMs: number): RowEvent => ({
-      topic: TOPICS.interactions,
-      event: newEvent(type, {
+    const interaction = (type: InteractionType, eventAtMs: number): RowEvent => {
+      const event: InteractionEvent = newEvent(type, {
         source: 'replay',
         occurredAtMs: eventAtMs,
         id: `${type}_${name}`,
@@ -305,8 +304,9 @@ function createRowToEvents({ placement, shiftMs, catalog, sealer }: RowToEventsD
           client: { addressHash: '', userAgent: '' },
           suspicions: [],
         },
-      }),
-    })
+      })
+      return { topic: TOPICS.interactions, event }
+    }
     const seen = { listingId: row.itemId, searchTerm: '', categories: ['fashion'], position: row.position }
     stats.add({ ...seen, type: 'impression' })
     const events: RowEvent[] = [{ topic: TOPICS.auctions, event: auction }, interaction('impression', atMs)]

@@ -1,7 +1,7 @@
+import type { ConstantTensor, GraphNode, Initializer, OnnxModel } from '@endcap/ranking/onnx'
 import type { BoostedModel } from '../train/boosted-model.js'
 import type { LogisticModel } from '../train/logistic.js'
 import type { Tree } from '../train/trees.js'
-import type { ConstantTensor, GraphNode, Initializer, OnnxModel } from './onnx-graph.js'
 
 /** The nodes that make one output [N] of `features` [N, F]. */
 export type ModelHead = Pick<OnnxModel, 'nodes' | 'initializers'>

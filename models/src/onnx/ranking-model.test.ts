@@ -17,13 +17,13 @@ import {
   readModelMetadata,
   slateContext,
 } from '@endcap/ranking'
+import { encodeOnnx } from '@endcap/ranking/onnx'
 import { describe, expect, it } from 'vitest'
 import { parityOf } from '../parity.js'
 import { seededRandom } from '../testing/synthetic-market.js'
 import { type BoostedModel, predictBoosted } from '../train/boosted-model.js'
 import { fitLogistic, scoreLogistic } from '../train/logistic.js'
 import { fitTrees } from '../train/trees.js'
-import { encodeOnnx } from './onnx-graph.js'
 import { encodeRankingModel } from './ranking-model.js'
 
 function trained(seed: number, rounds: number): BoostedModel {

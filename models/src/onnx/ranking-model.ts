@@ -1,7 +1,7 @@
 import { encodeModelMetadata, type ModelMetadata } from '@endcap/ranking'
+import { encodeOnnx } from '@endcap/ranking/onnx'
 import type { BoostedModel } from '../train/boosted-model.js'
 import { boostedHead, LAST_AXIS } from './boosted-head.js'
-import { encodeOnnx } from './onnx-graph.js'
 
 /** A model as serving loads it: `features` [N, F] → `pctr` [N], `pcvr` [N], all in float32. Equal models give equal bytes. */
 export function encodeRankingModel({

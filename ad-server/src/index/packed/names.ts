@@ -1,5 +1,4 @@
-import { ByteReader } from './byte-reader.js'
-import { ByteWriter } from './byte-writer.js'
+import { ByteReader, ByteWriter, fnv1a, mixBits } from '@endcap/contracts'
 import { HashChains, NONE } from './hash-chains.js'
 import { Records } from './records.js'
 
@@ -47,17 +46,5 @@ export class Names {
   }
 }
 
-/** 32 bits of a text: FNV-1a over its UTF-16 units, then mixed, so that each bit of the result depends on each of them. */
-export function textHash(text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return mix(hash)
-}
-
-/** The finaliser of MurmurHash3. */
-export function mix(value: number): number {
-  let hash = value | 0
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
-}
+/** 32 bits of a text, each of which depends on all of it. */
+export const textHash = (text: string): number => mixBits(fnv1a(text))

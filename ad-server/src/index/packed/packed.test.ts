@@ -1,7 +1,6 @@
+import { ByteReader, ByteWriter } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteReader } from './byte-reader.js'
-import { ByteWriter } from './byte-writer.js'
 import { Column } from './column.js'
 import { HashChains, NONE } from './hash-chains.js'
 import { Names } from './names.js'

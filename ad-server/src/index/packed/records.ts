@@ -1,5 +1,4 @@
-import type { ByteReader } from './byte-reader.js'
-import type { ByteWriter } from './byte-writer.js'
+import type { ByteReader, ByteWriter } from '@endcap/contracts'
 import { Column } from './column.js'
 
 const PAGE_BYTES = 1 << 16

@@ -1,7 +1,8 @@
-/** Reads what a `ByteWriter` wrote, in the order in which it was written. */
+/** Reads what a `ByteWriter` wrote, in the order in which it was written. @throws RangeError where the bytes end too early */
 export class ByteReader {
-  private bytes: Buffer = Buffer.alloc(0)
   private at = 0
+
+  constructor(private bytes: Buffer = Buffer.alloc(0)) {}
 
   /** Goes on from a place of these bytes. */
   moveTo(bytes: Buffer, at: number): this {
@@ -10,15 +11,37 @@ export class ByteReader {
     return this
   }
 
+  /** Whether everything was read. */
+  get isAtEnd(): boolean {
+    return this.at >= this.bytes.length
+  }
+
   natural(): number {
     const first = this.bytes[this.at++]!
     if (first < 0x80) return first
     let value = first & 0x7f
     for (let scale = 0x80; ; scale *= 0x80) {
-      const byte = this.bytes[this.at++]!
+      const byte = this.bytes[this.at++]
+      if (byte === undefined) throw endsTooEarly()
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return value
     }
+  }
+
+  /** The next bytes, not copied. */
+  raw(length: number): Buffer {
+    const start = this.at
+    this.at += length
+    if (this.at > this.bytes.length) throw endsTooEarly()
+    return this.bytes.subarray(start, this.at)
+  }
+
+  utf8(): string {
+    return this.raw(this.natural()).toString('utf8')
+  }
+
+  fixed64(): bigint {
+    return this.raw(8).readBigUInt64BE()
   }
 
   flag(): boolean {
@@ -92,3 +115,5 @@ export class ByteReader {
     return this.flag() ? this.big() : undefined
   }
 }
+
+const endsTooEarly = () => new RangeError('the bytes end too early')

@@ -50,6 +50,40 @@ export class ByteWriter {
     return value === null ? this.flag(false) : this.flag(true).double(value)
   }
 
+  /** From 0 to 2^64 − 1, always in eight bytes. */
+  fixed64(value: bigint): this {
+    this.makeRoom(8)
+    this.length = this.bytes.writeBigUInt64BE(value, this.length)
+    return this
+  }
+
+  /** Bytes as they are, without their length. */
+  raw(value: Uint8Array): this {
+    this.makeRoom(value.length)
+    this.bytes.set(value, this.length)
+    this.length += value.length
+    return this
+  }
+
+  /** A text by its length in UTF-8 and those bytes. A lone surrogate becomes U+FFFD. */
+  utf8(value: string): this {
+    const bytes = Buffer.byteLength(value)
+    this.natural(bytes)
+    return this.utf8Bytes(value, bytes)
+  }
+
+  /** The `bytes` bytes that a text has in UTF-8, without their length. */
+  utf8Bytes(value: string, bytes: number): this {
+    this.makeRoom(bytes)
+    this.length += this.bytes.write(value, this.length, 'utf8')
+    return this
+  }
+
+  /** What was written. It holds until the next `clear`. */
+  written(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+
   /** Any text, unit by unit: a byte a character where none is beyond Latin-1, else two. */
   text(value: string): this {
     const { length } = value

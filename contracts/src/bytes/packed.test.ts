@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createIdSource, ID_PREFIXES } from './ids.js'
-import { createUnpacker, packTexts, startPacking } from './packed.js'
+import { createIdSource, ID_PREFIXES } from '../ids.js'
+import { ByteReader } from './byte-reader.js'
+import { ByteWriter } from './byte-writer.js'
+import { packText, packTexts, unpackText } from './packed.js'
 
 describe('packed texts and numbers', () => {
   it('come back as they were', () => {
@@ -17,16 +19,16 @@ describe('packed texts and numbers', () => {
     const amount = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
     fc.assert(
       fc.property(fc.array(fc.tuple(text, integer, amount), { maxLength: 8 }), (values) => {
-        const packing = startPacking()
+        const writer = new ByteWriter()
         for (const [a, b, c] of values) {
-          packing.text(a)
-          packing.integer(b)
-          packing.fixed64(c)
+          packText(writer, a)
+          writer.natural(b).fixed64(c)
         }
-        const reading = createUnpacker(Buffer.from(packing.bytes()))
+        const reader = new ByteReader(writer.written())
         for (const [a, b, c] of values) {
-          expect([reading.text(), reading.integer(), reading.fixed64()]).toEqual([a, b, c])
+          expect([unpackText(reader), reader.natural(), reader.fixed64()]).toEqual([a, b, c])
         }
+        expect(reader.isAtEnd).toBe(true)
       }),
     )
   })
@@ -39,8 +41,8 @@ describe('packed texts and numbers', () => {
   it('say so when they end too early', () => {
     const packed = Buffer.from(packTexts(['abc', createIdSource()('ad')]), 'base64url')
     for (let length = 0; length < packed.length; length++) {
-      const reading = createUnpacker(packed.subarray(0, length))
-      expect(() => [reading.text(), reading.text()]).toThrow(RangeError)
+      const reader = new ByteReader(packed.subarray(0, length))
+      expect(() => [unpackText(reader), unpackText(reader)]).toThrow(RangeError)
     }
   })
 })

@@ -1,0 +1,2 @@
+export * from './onnx-graph.js'
+export { fieldsOf } from './protobuf.js'
