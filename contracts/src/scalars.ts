@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { withoutIgnored } from './ignored-characters.js'
 import { formatMoney, MAX_MICROS, MoneyError, parseMoney } from './money.js'
+import { isTimeZone } from './time.js'
 
 const moneyText = (check: (micros: bigint) => string | undefined) =>
   z.string().superRefine((text, context) => {
@@ -75,15 +76,6 @@ export const timeZone = z
   .string()
   .max(64)
   .refine(isTimeZone, 'is not an IANA time zone such as "Europe/Berlin"')
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return !/^[+-]/.test(name)
-  } catch {
-    return false
-  }
-}
 
 /** Longest that an address may be with other scripts percent-encoded: what a redirect's header carries anywhere. */
 const MAX_ENCODED_URL = 4096

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { budgetDay, budgetDayBounds, localTime } from './time.js'
+import { budgetDay, budgetDayBounds, isTimeZone, localTime } from './time.js'
 
 describe('local time', () => {
   it('puts an instant into the merchant’s calendar day', () => {
@@ -34,4 +34,11 @@ it('a budget day is as long as the zone’s clocks make it', () => {
   expect(hours('2026-03-29T12:00:00Z', 'Europe/Berlin')).toEqual(['2026-03-28T23:00:00.000Z', 23])
   expect(hours('2026-10-25T21:30:00Z', 'Europe/Berlin')).toEqual(['2026-10-24T22:00:00.000Z', 25])
   expect(hours('2026-10-03T15:00:00Z', 'Australia/Lord_Howe')).toEqual(['2026-10-03T13:30:00.000Z', 23.5])
+})
+
+it('a time zone is an IANA name, not an offset and not an alias that only ICU knows', () => {
+  const isOne = (names: readonly string[]) => names.filter(isTimeZone)
+  const names = ['UTC', 'Europe/Berlin', 'US/Eastern', 'Etc/GMT+5', 'Pacific/Chatham']
+  expect(isOne(names)).toEqual(names)
+  expect(isOne(['BST', 'IST', 'SystemV/EST5', '+02:00', '-0500', '', 'Mars/Olympus'])).toEqual([])
 })

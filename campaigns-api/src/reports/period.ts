@@ -1,4 +1,4 @@
-import type { FieldError, ReportQuery } from '@endcap/contracts'
+import { canonicalTimeZone, type FieldError, type ReportQuery } from '@endcap/contracts'
 
 /** The instants that a report covers, `toMs` exclusive. */
 export interface Period {
@@ -21,7 +21,7 @@ const LATEST_MS = Date.UTC(2100, 0, 1)
 export function periodOf({ from, to, timeZone }: Pick<ReportQuery, 'from' | 'to' | 'timeZone'>): Period {
   const fromMs = Math.floor(Date.parse(from) / MINUTE_MS) * MINUTE_MS
   const toMs = Math.ceil(Date.parse(to) / MINUTE_MS) * MINUTE_MS
-  const canonical = new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone
+  const canonical = canonicalTimeZone(timeZone)
   return {
     fromMs,
     toMs,

@@ -1,8 +1,7 @@
-import { MICROS_PER_UNIT, parseMoney } from '@endcap/contracts'
+import { localInstant, MICROS_PER_UNIT, parseMoney } from '@endcap/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { reportCsv } from './csv.js'
-import { localInstant } from './local-hour.js'
 import { presentTotals } from './present-report.js'
 
 describe('localInstant', () => {

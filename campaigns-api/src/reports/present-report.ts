@@ -1,5 +1,6 @@
 import {
   formatMoney,
+  localInstant,
   type Micros,
   type ReportAnswer,
   type ReportDimension,
@@ -7,7 +8,6 @@ import {
 } from '@endcap/contracts'
 import type { ReportPlan } from './build-report.js'
 import { METRICS, type Measure } from './columns.js'
-import { localInstant } from './local-hour.js'
 
 /** A row as ClickHouse gives it: dimensions by name, and the exact sums `sum_<measure>`. */
 export type StoredRow = Readonly<Record<string, string | number>>

@@ -1,8 +1,7 @@
-import { formatMoney, type Micros, parseMoney, type Statement } from '@endcap/contracts'
+import { formatMoney, type Micros, monthBounds, monthOf, parseMoney, type Statement } from '@endcap/contracts'
 import { postLedger } from '@endcap/storage/postgres'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { monthBounds, monthOf } from '../domain/month.js'
 import { type Harness, startHarness } from '../testing/harness.js'
 import { bookCharges } from '../testing/made-charges.js'
 

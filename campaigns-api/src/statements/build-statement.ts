@@ -1,8 +1,13 @@
-import { formatMoney, type Statement, sumMicros } from '@endcap/contracts'
+import {
+  formatMoney,
+  localInstant,
+  type MonthBounds,
+  monthBounds,
+  type Statement,
+  sumMicros,
+} from '@endcap/contracts'
 import type { Postgres, Transaction } from '@endcap/platform/postgres'
 import type { MerchantRecord } from '@endcap/storage/postgres'
-import { type MonthBounds, monthBounds } from '../domain/month.js'
-import { localInstant } from '../reports/local-hour.js'
 import {
   balancesBefore,
   type CampaignEntries,

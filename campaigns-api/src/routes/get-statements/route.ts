@@ -1,8 +1,16 @@
-import { formatMoney, listQuery, month, page, statementSummary } from '@endcap/contracts'
+import {
+  formatMoney,
+  listQuery,
+  month,
+  monthBounds,
+  monthOf,
+  monthsBetween,
+  page,
+  statementSummary,
+} from '@endcap/contracts'
 import { type App, cursorsOf, merchantAccess } from '@endcap/platform/http'
 import { pageOf, visibleMerchant } from '@endcap/storage/http'
 import type { CampaignsApiDeps } from '../../deps.js'
-import { monthBounds, monthOf, monthsBetween } from '../../domain/month.js'
 import { isPreliminary } from '../../statements/build-statement.js'
 import { balancesBefore } from '../../store/statements.js'
 import { idParams } from '../id-params.js'

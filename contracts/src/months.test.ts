@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { monthBounds, monthOf, monthsBetween } from './month.js'
+import { monthBounds, monthOf, monthsBetween } from './time.js'
 
 const zones = fc.constantFrom(
   'UTC',
