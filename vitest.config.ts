@@ -21,6 +21,7 @@ export default defineConfig({
     // chdb allows one data directory per process, so every test file gets a process of its own.
     pool: 'forks',
     maxWorkers: 2,
+    globalSetup: 'test-support/servers.ts',
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 240_000,

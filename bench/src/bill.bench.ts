@@ -14,7 +14,7 @@ import { createEmbeddedLog } from '@endcap/platform/event-log'
 import { silentLogger } from '@endcap/platform/logging'
 import { createMetrics } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
-import { startTestPostgres } from '@endcap/storage/testing'
+import { startPostgresServer, startTestPostgres } from '@endcap/storage/testing'
 import { type Format, insertPlainly, rowsSince } from './bill/plain-insert.js'
 import { recordOf, seenAndClicked } from './clicks.js'
 import { machine, median, report, seconds, until } from './report.js'
@@ -27,9 +27,10 @@ const MERCHANTS = 100
 const PLAIN_BATCH = 2_000
 
 const dir = mkdtempSync(join(tmpdir(), 'endcap-bench-'))
-const billed = await startTestPostgres()
-const driver = await startTestPostgres()
-const binary = await startTestPostgres()
+const server = await startPostgresServer({ durable: true })
+const billed = await startTestPostgres(server.url)
+const driver = await startTestPostgres(server.url)
+const binary = await startTestPostgres(server.url)
 const log = createEmbeddedLog({ dir, clock: systemClock, partitions: 1 })
 await log.ensureTopics(TOPIC_SPECS)
 await seed(billed.postgres)
@@ -70,6 +71,7 @@ await log.close()
 await billed.stop()
 await driver.stop()
 await binary.stop()
+await server.stop()
 rmSync(dir, { recursive: true, force: true })
 process.exit(0)
 

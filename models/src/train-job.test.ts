@@ -34,14 +34,11 @@ const NOW_MS = START_MS + 6 * 3_600_000
 const HOURS = { fromMs: START_MS, toMs: NOW_MS, maxRows: 1_000_000 }
 
 let clickhouse: TestClickHouse
-let server: TestPostgres
 let database: TestPostgres
 const market: Market = syntheticMarket({ auctions: 1500, seed: 7, startMs: START_MS })
 
 beforeAll(async () => {
   clickhouse = await startTestClickHouse()
-  // Held, so that the server stays up between tests.
-  server = await startTestPostgres()
   await storeMarket(clickhouse.clickhouse, market, 'learnable')
 })
 beforeEach(async () => {
@@ -50,7 +47,6 @@ beforeEach(async () => {
 })
 afterAll(async () => {
   await clickhouse?.close()
-  await server?.stop()
 })
 
 const deps = () => ({

@@ -18,7 +18,7 @@ import { createMetrics } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
 import { StaleOffsetError } from '@endcap/storage/postgres'
 import { startTestPostgres, type TestPostgres } from '@endcap/storage/testing'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   batchOf,
   expectBooksToAgree as booksAgree,
@@ -49,13 +49,6 @@ let database: TestPostgres
 let postgres: Postgres
 let log: EventLog
 let dir: string
-
-/** Keeps the server running between the tests, each of which has a database of its own. */
-let server: TestPostgres
-beforeAll(async () => {
-  server = await startTestPostgres()
-})
-afterAll(() => server.stop())
 
 beforeEach(async () => {
   database = await startTestPostgres()

@@ -23,21 +23,17 @@ import { createBillRecords } from './bill-records.js'
 const PRICE = 250_000n
 const NOON = Date.parse('2026-03-10T12:00:00Z')
 
-let server: TestPostgres
 let database: TestPostgres
 let postgres: Postgres
 let dir: string
 let log: EmbeddedLog
 beforeAll(async () => {
-  // Keeps the server running between the tests, each of which has a database of its own.
-  server = await startTestPostgres()
   dir = await mkdtemp(join(tmpdir(), 'endcap-limits-'))
   log = createEmbeddedLog({ dir, clock: () => NOON })
   await log.ensureTopics(TOPIC_SPECS)
 })
 afterAll(async () => {
   await log.close()
-  await server.stop()
   await rm(dir, { recursive: true, force: true })
 })
 beforeEach(async () => {
@@ -189,7 +185,7 @@ describe('limits that change', () => {
     // The change waits for the lock, or it is done already: both can be seen in the server.
     await until(async () => {
       const { rows } = await postgres.query<{ settled: boolean }>(
-        `select exists (select 1 from pg_locks where not granted) or
+        `select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') or
            (select budget_total_micros = $1 from campaigns where id = 'c1') as settled`,
         [PRICE],
       )
@@ -339,10 +335,12 @@ describe('a database that gives trouble', () => {
     const name = new URL(database.url).pathname.slice(1)
     let done = false
     let cuts = 0
+    // On another database: it must not cut its own connections.
+    const cutter = await startTestPostgres()
     // Longer and longer pauses: at first nearly every transaction is cut, in the end hardly one.
     const cutting = (async () => {
       for (let pauseMs = 2; !done; pauseMs *= 1.1) {
-        const { rows } = await server.postgres.query<{ n: bigint }>(
+        const { rows } = await cutter.postgres.query<{ n: bigint }>(
           `select count(pg_terminate_backend(pid)) as n from pg_stat_activity where datname = $1 and state <> 'idle'`,
           [name],
         )
@@ -362,6 +360,7 @@ describe('a database that gives trouble', () => {
     }
     done = true
     await cutting
+    await cutter.stop()
     expect(cuts).toBeGreaterThan(0)
     expect(failures).toBeGreaterThan(0)
     expect(await charged()).toHaveLength(300)

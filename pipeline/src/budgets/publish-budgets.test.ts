@@ -28,15 +28,11 @@ let state: StateStore
 let nowMs: number
 const clock = () => nowMs
 
-/** Keeps the server running between the tests. */
-let server: TestPostgres
 let dir: string
 beforeAll(async () => {
-  server = await startTestPostgres()
   dir = await mkdtemp(join(tmpdir(), 'endcap-budgets-'))
 })
 afterAll(async () => {
-  await server.stop()
   await rm(dir, { recursive: true, force: true })
 })
 

@@ -27,18 +27,15 @@ const NOON = Date.parse('2026-03-10T12:00:00Z')
 const BUDGET = 10_000_000n
 
 let engine: TestClickHouse
-let server: TestPostgres
 let database: TestPostgres
 let state: StateStore
 let nowMs: number
 
 beforeAll(async () => {
-  server = await startTestPostgres()
   engine = await startTestClickHouse()
 })
 afterAll(async () => {
   await engine.close()
-  await server.stop()
 })
 beforeEach(async () => {
   nowMs = NOON

@@ -144,7 +144,8 @@ describe('leadership', () => {
   it('tells the work when its connection is cut', async () => {
     const reason = await postgres.withLeadership('job', async (lost) => {
       await postgres.query(
-        `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()`,
+        `select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = database
+         where datname = current_database() and locktype = 'advisory' and pid <> pg_backend_pid()`,
       )
       await vi.waitFor(() => expect(lost.aborted).toBe(true), { timeout: 10_000 })
       return 'noticed'

@@ -22,6 +22,8 @@ export interface EmbeddedPostgresOptions {
   readonly dir: string
   /** Default: a free port, chosen once and kept while it stays free. */
   readonly port?: number
+  /** False: commits are faster, and a crash of the machine can destroy all data. Only for data of tests. Default: true. */
+  readonly durable?: boolean
   readonly logger: Logger
 }
 
@@ -72,9 +74,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function start(
   dir: string,
-  { port, logger }: EmbeddedPostgresOptions,
+  { port, durable = true, logger }: EmbeddedPostgresOptions,
   lock: DataDir,
 ): Promise<EmbeddedPostgres> {
+  const settings = { ...SERVER_SETTINGS, ...(durable ? {} : NOT_DURABLE) }
   const paths = {
     data: join(dir, 'data'),
     settings: join(dir, 'connection.json'),
@@ -98,7 +101,7 @@ async function start(
       `${paths.settings}, which holds the password of the data beside it, is missing`,
     )
   }
-  let running = await launchPatiently(binaries, paths, await choosePort(port, remembered?.port))
+  let running = await launchPatiently(binaries, settings, paths, await choosePort(port, remembered?.port))
   await writeSettings(paths.settings, { port: running.port, password })
 
   let reviving: Promise<void> | undefined
@@ -106,7 +109,7 @@ async function start(
     if (await isRunning(running.pid)) return
     logger.warn({ pid: running.pid }, 'the Postgres server has ended; it is started again')
     try {
-      running = await launchPatiently(binaries, paths, running.port)
+      running = await launchPatiently(binaries, settings, paths, running.port)
     } catch (error) {
       logger.error({ err: error }, 'the Postgres server could not be started again; it is tried once more')
     }
@@ -186,8 +189,10 @@ async function initialise(
   await rename(unfinished, data)
 }
 
+type ServerSettings = Readonly<Record<string, string>>
+
 /** Durable, but modest: it shares the machine with everything else. */
-const SERVER_SETTINGS = {
+const SERVER_SETTINGS: ServerSettings = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   timezone: 'UTC',
@@ -208,20 +213,23 @@ const SERVER_SETTINGS = {
   io_method: 'sync',
   jit: 'off',
   log_checkpoints: 'off',
-} as const
+}
+
+const NOT_DURABLE: ServerSettings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
 /**
  * Tries again what ends by itself: backends of a killed server that are still on their way out. Anything else is final.
  */
 async function launchPatiently(
   binaries: PostgresBinaries,
+  settings: ServerSettings,
   paths: { readonly data: string; readonly log: string },
   port: number,
 ): Promise<Postmaster> {
   const deadline = Date.now() + STOP_TIMEOUT_MS
   for (;;) {
     try {
-      return await launch(binaries, paths, port)
+      return await launch(binaries, settings, paths, port)
     } catch (error) {
       const leaving =
         error instanceof PostgresUnavailableError && /shared memory block .*in use/.test(error.message)
@@ -233,6 +241,7 @@ async function launchPatiently(
 
 async function launch(
   binaries: PostgresBinaries,
+  settings: ServerSettings,
   paths: { readonly data: string; readonly log: string },
   port: number,
 ): Promise<Postmaster> {
@@ -248,7 +257,7 @@ async function launch(
         paths.data,
         '-p',
         String(port),
-        ...Object.entries(SERVER_SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       ],
       { directories: [dirname(paths.data), dirname(binaries.postgres)], output: log.fd },
     )

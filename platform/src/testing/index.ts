@@ -6,5 +6,12 @@ export {
 } from './clickhouse.js'
 export { installKafka, kafkaAvailable, startKafka, type TestKafka } from './kafka.js'
 export { pageTable } from './page-table.js'
-export { startTestPostgres, type TestPostgres } from './postgres.js'
+export {
+  createTemplate,
+  type PostgresServer,
+  startPostgresServer,
+  startTestPostgres,
+  TEST_POSTGRES_VARIABLE,
+  type TestPostgres,
+} from './postgres.js'
 export { redisAvailable, startRedis, type TestRedis } from './redis.js'

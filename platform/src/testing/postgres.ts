@@ -2,52 +2,64 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pino from 'pino'
 import { DATA_DIR_LOCK } from '../lifecycle/data-dir.js'
+import { silentLogger } from '../logging/index.js'
 import { readPostmaster } from '../postgres/embedded-process.js'
-import {
-  connectPostgres,
-  type EmbeddedPostgres,
-  type Postgres,
-  startEmbeddedPostgres,
-} from '../postgres/index.js'
+import { connectPostgres, type Postgres, startEmbeddedPostgres } from '../postgres/index.js'
 import { isRunning } from '../postgres/process-table.js'
 
 export interface TestPostgres {
   /** Of a database that nobody else uses. */
   readonly url: string
   readonly postgres: Postgres
-  /** Drops the database; the last one to stop ends the server and deletes its files. */
+  /** Drops the database. May be called twice. */
   stop(): Promise<void>
 }
 
-/** Applies a schema to the template database. */
-export type PrepareDatabase = (template: Postgres) => Promise<unknown>
-
-interface SharedServer {
-  readonly dir: string
-  readonly server: EmbeddedPostgres
-  readonly admin: Postgres
+export interface PostgresServer {
+  readonly url: string
+  /** Ends the server and deletes its files. May be called twice. */
+  stop(): Promise<void>
 }
 
 const PREFIX = 'endcap-postgres-'
-const TEMPLATE = 'endcap_template'
-const logger = pino({ level: 'silent' })
-let users = 0
-let shared: Promise<SharedServer> | undefined
+const logger = silentLogger()
+const connect = (url: string): Postgres => connectPostgres({ url, applicationName: 'test', logger })
 
-/**
- * A fresh database on a real server. The server is started once per process (a test file). `prepare` fills a template once per
- * process, and each database is a copy of it, which costs a few milliseconds.
- */
-export async function startTestPostgres(prepare: PrepareDatabase = async () => {}): Promise<TestPostgres> {
-  users++
-  shared ??= startServer(prepare)
-  const { admin, server } = await shared
+/** A server for databases of tests. `durable: false` for data that nobody needs once the machine fails: commits are faster. */
+export async function startPostgresServer(options: { readonly durable: boolean }): Promise<PostgresServer> {
+  await removeAbandoned()
+  const dir = await mkdtemp(join(tmpdir(), PREFIX))
+  const server = await startEmbeddedPostgres({ dir, logger, ...options })
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Makes a database on the server of `serverUrl` and fills it. */
+export async function createTemplate(
+  serverUrl: string,
+  name: string,
+  fill: (template: Postgres) => Promise<unknown>,
+): Promise<void> {
+  await runOn(serverUrl, `create database ${name}`)
+  const template = connect(databaseUrl(serverUrl, name))
+  await fill(template)
+  // A database that somebody is connected to can't be copied.
+  await template.close()
+}
+
+/** A fresh copy of the database `template`, which takes a few milliseconds. By default an empty one, on the server of the test run. */
+export async function startTestPostgres(template = 'template0', serverUrl?: string): Promise<TestPostgres> {
+  const server = serverUrl ?? (await serverOfTheRun())
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await admin.query(`create database ${name} template ${TEMPLATE}`)
-  const url = databaseUrl(server.url, name)
-  const postgres = connectPostgres({ url, applicationName: 'test', logger })
+  await runOn(server, `create database ${name} template ${template}`)
+  const url = databaseUrl(server, name)
+  const postgres = connect(url)
   let stopped: Promise<void> | undefined
   return {
     url,
@@ -55,34 +67,38 @@ export async function startTestPostgres(prepare: PrepareDatabase = async () => {
     stop() {
       stopped ??= (async () => {
         await postgres.close()
-        await admin.query(`drop database ${name} with (force)`)
-        if (--users === 0) await stopServer()
+        await runOn(server, `drop database ${name} with (force)`)
       })()
       return stopped
     },
   }
 }
 
-async function startServer(prepare: PrepareDatabase): Promise<SharedServer> {
-  await removeAbandoned()
-  const dir = await mkdtemp(join(tmpdir(), PREFIX))
-  const server = await startEmbeddedPostgres({ dir, logger })
-  const admin = connectPostgres({
-    url: server.url,
-    applicationName: 'test harness',
-    maxConnections: 2,
-    logger,
-  })
-  await admin.query(`create database ${TEMPLATE}`)
-  const template = connectPostgres({
-    url: databaseUrl(server.url, TEMPLATE),
-    applicationName: 'test harness',
-    maxConnections: 1,
-    logger,
-  })
-  await prepare(template)
-  await template.close()
-  return { dir, server, admin }
+/** Where the test run's global setup answers with the address of its Postgres server, which the first question starts. */
+export const TEST_POSTGRES_VARIABLE = 'ENDCAP_TEST_POSTGRES'
+
+let asked: Promise<string> | undefined
+
+function serverOfTheRun(): Promise<string> {
+  asked ??= (async () => {
+    const address = process.env[TEST_POSTGRES_VARIABLE]
+    if (address === undefined)
+      throw new Error(`${TEST_POSTGRES_VARIABLE} is not set: run the tests with vitest`)
+    const answer = await fetch(address)
+    const text = await answer.text()
+    if (!answer.ok) throw new Error(`the Postgres server of the tests did not start: ${text}`)
+    return text
+  })()
+  return asked
+}
+
+async function runOn(serverUrl: string, statement: string): Promise<void> {
+  const admin = connect(serverUrl)
+  try {
+    await admin.query(statement)
+  } finally {
+    await admin.close()
+  }
 }
 
 /** Ends the servers of test processes that were killed, so that they don't pile up on the machine. */
@@ -104,15 +120,6 @@ function endProcess(pid: number): void {
   } catch {
     // Another test process was faster.
   }
-}
-
-async function stopServer(): Promise<void> {
-  const running = await shared
-  shared = undefined
-  if (!running) return
-  await running.admin.close()
-  await running.server.stop()
-  await rm(running.dir, { recursive: true, force: true })
 }
 
 function databaseUrl(serverUrl: string, name: string): string {

@@ -115,7 +115,8 @@ describe.each(WAYS)('the outbox, events %s', (_name, append) => {
     // Without the lock the second would commit now, and a relay would read past the first.
     await until(async () => {
       const { rowCount } = await postgres.query(
-        `select 1 from pg_locks where locktype = 'advisory' and not granted`,
+        `select 1 from pg_locks join pg_database on pg_database.oid = database
+         where datname = current_database() and locktype = 'advisory' and not granted`,
       )
       expect(rowCount).toBe(1)
     })
