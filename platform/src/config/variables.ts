@@ -234,7 +234,7 @@ export const VARIABLES = {
     schema: commaSeparated(isNetwork, 'must be addresses or networks such as 10.0.0.0/8, comma-separated'),
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: variable({
-    roles: SERVICES,
+    readBy: 'service',
     whenUnset: 'no traces',
     example: 'http://otel-collector:4318',
     secrecy: 'password',
