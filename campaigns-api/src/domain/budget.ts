@@ -1,7 +1,16 @@
 import { type CampaignBudget, formatMoney, type Micros, maxMicros, minMicros } from '@endcap/contracts'
-import type { CampaignRecord } from '../store/campaigns.js'
-import type { PacingRecord } from '../store/pacing.js'
-import type { CampaignMeans, NotServingReason } from './campaign.js'
+import type { CampaignMeans, CampaignRecord, NotServingReason } from './campaign.js'
+
+/** Where the pacing job is with a campaign, as far as its owner is told. */
+export interface PacingRecord {
+  readonly campaignId: string
+  readonly day: string
+  /** Of the day's forecast traffic, within the campaign's hours, gone by at the last step. */
+  readonly share: number
+  readonly allowanceMicros: Micros | null
+  readonly multiplier: number
+  readonly passThrough: number
+}
 
 /** Before this share of the day's traffic has gone by, a forecast would be a guess. */
 export const LEAST_FORECAST_SHARE = 0.02

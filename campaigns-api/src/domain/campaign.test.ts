@@ -1,6 +1,6 @@
 import { NO_TARGETING } from '@endcap/contracts'
 import { describe, expect, it } from 'vitest'
-import type { CampaignRecord } from '../store/campaigns.js'
+import type { CampaignRecord } from './campaign.js'
 import { type CampaignMeans, notServingReason, statusAfter } from './campaign.js'
 
 const campaign = (fields: Partial<CampaignRecord>): CampaignRecord => ({

@@ -11,9 +11,44 @@ import {
   NO_TARGETING,
   type NOT_SERVING_REASONS,
   type PatchCampaignBody,
+  type Pricing,
   parseMoney,
 } from '@endcap/contracts'
-import type { AdRecord, CampaignRecord } from '../store/campaigns.js'
+
+/** A row of `campaigns` without its ads. */
+export interface CampaignRecord {
+  readonly id: string
+  readonly merchantId: string
+  readonly name: string
+  readonly status: CampaignStatus
+  readonly pricing: Pricing
+  readonly bidMicros: Micros
+  readonly budgetDailyMicros: Micros | null
+  readonly budgetWeeklyMicros: Micros | null
+  readonly budgetMonthlyMicros: Micros | null
+  readonly budgetTotalMicros: Micros | null
+  readonly startsAt: Date | null
+  readonly endsAt: Date | null
+  readonly timeZone: string | null
+  readonly dayparts: CampaignState['dayparts']
+  readonly pacing: CampaignState['pacing']
+  readonly targeting: CampaignState['targeting']
+  readonly placements: readonly string[]
+  readonly targetRoas: number | null
+  readonly frequencyCap: CampaignState['frequencyCap']
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** An ad in its campaign now: one a listing. */
+export interface AdRecord {
+  readonly id: string
+  readonly campaignId: string
+  readonly listingId: string
+  readonly listingStatus: 'active' | 'inactive'
+  readonly listingCategories: readonly string[]
+}
 
 type Targeting = NonNullable<PatchCampaignBody['targeting']>
 

@@ -5,10 +5,39 @@ import {
   type ClawbackEvent,
   type ClawbackReason,
   formatMoney,
+  type InteractionType,
+  type Micros,
   newEvent,
+  type Pricing,
   sumMicros,
 } from '@endcap/contracts'
-import type { MadeCharge, SpendReduction } from '../store/clawbacks.js'
+
+/** A charge that was made, as far as giving it back needs it. */
+export interface MadeCharge {
+  readonly id: string
+  readonly interactionId: string
+  readonly interactionType: InteractionType
+  readonly auctionId: string
+  readonly position: number
+  readonly merchantId: string
+  readonly campaignId: string
+  readonly adId: string
+  readonly listingId: string
+  readonly pricing: Pricing
+  readonly amountMicros: Micros
+  readonly currency: string
+  readonly budgetDay: string
+  readonly occurredAt: Date
+  /** It was given back before. */
+  readonly clawedBack: boolean
+}
+
+/** What is taken out of a campaign's spend of one period. */
+export interface SpendReduction {
+  readonly campaignId: string
+  readonly period: string
+  readonly micros: Micros
+}
 
 /** The id of the ledger transaction and of the event by which a charge is given back: one of each, for ever. */
 export const clawbackKeyOf = (chargeId: string): string => `claw:${chargeId}`

@@ -1,5 +1,14 @@
-import { formatMoney } from '@endcap/contracts'
-import type { DepositRecord } from '../store/wallets.js'
+import { formatMoney, type Micros } from '@endcap/contracts'
+
+/** A row of `deposits`. */
+export interface DepositRecord {
+  readonly id: string
+  readonly merchantId: string
+  readonly amountMicros: Micros
+  readonly currency: string
+  readonly reference: string
+  readonly createdAt: Date
+}
 
 /** The deposit as the API lists it. */
 export const depositAnswer = (deposit: DepositRecord) => ({

@@ -6,9 +6,32 @@ import {
   type ListingInput,
   type ListingState,
   listingInput,
+  type Micros,
   parseMoney,
 } from '@endcap/contracts'
-import type { ListingContent, ListingRecord } from '../store/listings.js'
+
+/** A row of `listings`. */
+export interface ListingRecord {
+  readonly id: string
+  readonly merchantId: string
+  readonly title: string
+  readonly url: string
+  readonly categories: readonly string[]
+  readonly priceMicros: Micros
+  readonly currency: string
+  readonly lat: number | null
+  readonly lng: number | null
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly status: 'active' | 'inactive'
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** What a caller says a listing is, with the hash of that content. */
+export interface ListingContent extends Omit<ListingRecord, 'version' | 'createdAt' | 'updatedAt'> {
+  readonly contentHash: string
+}
 
 /** What became of one item of a bulk call. */
 export type ListingResult =

@@ -1,5 +1,10 @@
 import type { Merchant, MerchantState } from '@endcap/contracts'
-import type { MerchantRecord } from '@endcap/storage/postgres'
+
+interface MerchantRecord extends Omit<Merchant, 'createdAt' | 'updatedAt'> {
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
 
 /** The merchant as the API answers it. */
 export const merchantAnswer = (merchant: MerchantRecord): Merchant => ({

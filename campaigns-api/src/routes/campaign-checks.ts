@@ -2,8 +2,9 @@ import { EndcapError, type FieldError } from '@endcap/contracts'
 import type { Caller } from '@endcap/platform/http'
 import type { Transaction } from '@endcap/platform/postgres'
 import { notFound } from '@endcap/storage/http'
+import type { CampaignRecord } from '../domain/campaign.js'
 import { listingProblems } from '../domain/campaign.js'
-import { type CampaignRecord, lockCampaign } from '../store/campaigns.js'
+import { lockCampaign } from '../store/campaigns.js'
 import { ownListingIds } from '../store/listings.js'
 
 /** @throws validation_failed with all the problems, when there are any */

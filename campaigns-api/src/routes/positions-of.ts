@@ -1,9 +1,10 @@
 import { budgetDay, budgetMonthOf, budgetWeekOf, leastReserve } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
 import { findMerchants, findRules, walletBalances } from '@endcap/storage/postgres'
-import type { CampaignMeans } from '../domain/campaign.js'
-import { type CampaignRecord, findSpend } from '../store/campaigns.js'
-import { findPacing, type PacingRecord } from '../store/pacing.js'
+import type { PacingRecord } from '../domain/budget.js'
+import type { CampaignMeans, CampaignRecord } from '../domain/campaign.js'
+import { findSpend } from '../store/campaigns.js'
+import { findPacing } from '../store/pacing.js'
 
 /** What a campaign has spent and may still draw on, with its merchant's day and currency. */
 export interface CampaignPosition {

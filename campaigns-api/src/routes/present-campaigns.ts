@@ -1,7 +1,8 @@
 import type { Campaign } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
+import type { CampaignRecord } from '../domain/campaign.js'
 import { campaignAnswer } from '../domain/campaign.js'
-import { type CampaignRecord, findAds } from '../store/campaigns.js'
+import { findAds } from '../store/campaigns.js'
 import { positionsOf } from './positions-of.js'
 
 /** Campaigns as the API answers them, with their ads, today's spend and what keeps each from serving. */

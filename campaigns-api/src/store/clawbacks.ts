@@ -1,25 +1,6 @@
-import type { ClawbackReason, InteractionType, Micros, Pricing } from '@endcap/contracts'
+import type { ClawbackReason, Micros } from '@endcap/contracts'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
-
-/** A charge that was made, as far as giving it back needs it. */
-export interface MadeCharge {
-  readonly id: string
-  readonly interactionId: string
-  readonly interactionType: InteractionType
-  readonly auctionId: string
-  readonly position: number
-  readonly merchantId: string
-  readonly campaignId: string
-  readonly adId: string
-  readonly listingId: string
-  readonly pricing: Pricing
-  readonly amountMicros: Micros
-  readonly currency: string
-  readonly budgetDay: string
-  readonly occurredAt: Date
-  /** It was given back before. */
-  readonly clawedBack: boolean
-}
+import type { MadeCharge, SpendReduction } from '../domain/clawback.js'
 
 const MADE_CHARGE = `select c.id, c.interaction_id as "interactionId", c.interaction_type as "interactionType",
     c.auction_id as "auctionId", c.position, c.merchant_id as "merchantId", c.campaign_id as "campaignId", c.ad_id as "adId",
@@ -126,13 +107,6 @@ export async function listClawbacks(
     [page.merchantId, page.after ?? null, page.limit],
   )
   return rows.map(({ n, sum, ...row }) => ({ ...row, charges: Number(n), amountMicros: BigInt(sum) }))
-}
-
-/** What is taken out of a campaign's spend of one period. */
-export interface SpendReduction {
-  readonly campaignId: string
-  readonly period: string
-  readonly micros: Micros
 }
 
 /** Lowers spend counters, where they are kept. The caller holds the wallets of the campaigns' merchants, as billing does. */

@@ -1,28 +1,5 @@
-import type { Micros } from '@endcap/contracts'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
-
-/** A row of `listings`. */
-export interface ListingRecord {
-  readonly id: string
-  readonly merchantId: string
-  readonly title: string
-  readonly url: string
-  readonly categories: readonly string[]
-  readonly priceMicros: Micros
-  readonly currency: string
-  readonly lat: number | null
-  readonly lng: number | null
-  readonly attributes: Readonly<Record<string, unknown>>
-  readonly status: 'active' | 'inactive'
-  readonly version: number
-  readonly createdAt: Date
-  readonly updatedAt: Date
-}
-
-/** What a caller says a listing is, with the hash of that content. */
-export interface ListingContent extends Omit<ListingRecord, 'version' | 'createdAt' | 'updatedAt'> {
-  readonly contentHash: string
-}
+import type { ListingContent, ListingRecord } from '../domain/listing.js'
 
 const COLUMNS = `id, merchant_id as "merchantId", title, url, categories, price_micros as "priceMicros", currency, lat, lng,
   attributes, status, version, created_at as "createdAt", updated_at as "updatedAt"`

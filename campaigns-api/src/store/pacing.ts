@@ -1,16 +1,6 @@
 import type { Micros } from '@endcap/contracts'
 import type { Queryable } from '@endcap/platform/postgres'
-
-/** Where the pacing job is with a campaign, as far as its owner is told. */
-export interface PacingRecord {
-  readonly campaignId: string
-  readonly day: string
-  /** Of the day's forecast traffic, within the campaign's hours, gone by at the last step. */
-  readonly share: number
-  readonly allowanceMicros: Micros | null
-  readonly multiplier: number
-  readonly passThrough: number
-}
+import type { PacingRecord } from '../domain/budget.js'
 
 /** Campaigns that the job has not seen yet are missing. */
 export async function findPacing(

@@ -1,5 +1,6 @@
 import type { Micros } from '@endcap/contracts'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
+import type { DepositRecord } from '../domain/deposit.js'
 
 /** What the merchant's campaigns were billed on a budget day ('YYYY-MM-DD' in the merchant's time zone). */
 export async function spentOnDay(db: Queryable, merchantId: string, day: string): Promise<Micros> {
@@ -10,16 +11,6 @@ export async function spentOnDay(db: Queryable, merchantId: string, day: string)
     [merchantId, day],
   )
   return rows[0]!.spentMicros
-}
-
-/** A row of `deposits`. */
-export interface DepositRecord {
-  readonly id: string
-  readonly merchantId: string
-  readonly amountMicros: Micros
-  readonly currency: string
-  readonly reference: string
-  readonly createdAt: Date
 }
 
 export async function insertDeposit(tx: Transaction, deposit: DepositRecord): Promise<void> {

@@ -17,15 +17,10 @@ import {
   clawbackEventOf,
   clawbackKeyOf,
   clawedBackByCampaign,
+  type MadeCharge,
   spendReductions,
 } from '../../domain/clawback.js'
-import {
-  chargesById,
-  chargesMatching,
-  insertClawback,
-  type MadeCharge,
-  reduceSpend,
-} from '../../store/clawbacks.js'
+import { chargesById, chargesMatching, insertClawback, reduceSpend } from '../../store/clawbacks.js'
 
 /** Reports are restated from raw rows, which are kept a little longer than this. */
 const MAX_AGE_DAYS = 365

@@ -2,6 +2,7 @@ import type { Caller } from '@endcap/platform/http'
 import type { Transaction } from '@endcap/platform/postgres'
 import { findMerchants } from '@endcap/storage/postgres'
 import type { CampaignsApiDeps } from '../../deps.js'
+import type { ListingContent } from '../../domain/listing.js'
 import {
   checkItems,
   contentOf,
@@ -9,7 +10,7 @@ import {
   listingStateOf,
   rejectItem,
 } from '../../domain/listing.js'
-import { findListingOwners, type ListingContent, upsertListings } from '../../store/listings.js'
+import { findListingOwners, upsertListings } from '../../store/listings.js'
 import { recordChanges } from '../record-changes.js'
 
 interface Candidate {
