@@ -7,5 +7,5 @@ export {
   loadConfig,
   type Source,
 } from './load-config.js'
-export { isRole, PIPELINE_ROLES, type PipelineRole, ROLES, type Role, roleConflict } from './roles.js'
+export { createRoleCatalog, needsOf, type RoleCatalog } from './roles.js'
 export { VARIABLE_NAMES, VARIABLES, type Variable, type VariableName } from './variables.js'
