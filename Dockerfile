@@ -1,20 +1,15 @@
 # One image, many roles: `docker run endcap start ad-server`.
+FROM node:24-bookworm-slim AS manifests
+WORKDIR /app
+COPY . .
+RUN mkdir /manifests && find . -mindepth 1 -maxdepth 2 \( -name package.json -o -name package-lock.json -o -name .npmrc \) \
+  -exec cp --parents -t /manifests {} +
+
+# Installs again only when a manifest changes.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 ENV ONNXRUNTIME_NODE_INSTALL=skip
-COPY package.json package-lock.json .npmrc ./
-COPY contracts/package.json contracts/
-COPY platform/package.json platform/
-COPY storage/package.json storage/
-COPY auction/package.json auction/
-COPY ranking/package.json ranking/
-COPY models/package.json models/
-COPY campaigns-api/package.json campaigns-api/
-COPY orders/package.json orders/
-COPY ad-server/package.json ad-server/
-COPY pipeline/package.json pipeline/
-COPY endcap/package.json endcap/
-COPY bench/package.json bench/
+COPY --from=manifests /manifests ./
 RUN npm ci --no-audit --no-fund
 COPY . .
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund

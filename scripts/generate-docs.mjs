@@ -1,4 +1,4 @@
-// Writes the pages that are tables of the code: docs/errors.md, docs/drop-reasons.md, docs/configuration.md. With --check it only says whether they are up to date.
+// Writes the pages of docs/ that are tables of the code, and the tables in docs/architecture.md. With --check it only says whether they are up to date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { register } from 'tsx/esm/api'

@@ -1,4 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { VARIABLE_NAMES } from '@endcap/platform/config'
 import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
@@ -106,11 +110,21 @@ describe('docker-compose.yml', () => {
 describe('the Dockerfile', () => {
   const text = readFileSync(new URL('Dockerfile', root), 'utf8')
 
-  it('copies the manifest of every room before it installs', () => {
+  it('copies the manifest of every package before it installs, and names no package', () => {
     const { workspaces } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
       workspaces: string[]
     }
-    for (const room of workspaces) expect(text).toContain(`COPY ${room}/package.json ${room}/`)
+    const target = mkdtempSync(join(tmpdir(), 'endcap-manifests-'))
+    const [, copy] = /RUN mkdir \/manifests && (find [^]*?\{\} \+)/.exec(text)!
+    execFileSync('sh', ['-c', copy!.replace('/manifests', target)], { cwd: fileURLToPath(root) })
+    for (const folder of workspaces) {
+      expect(existsSync(join(target, folder, 'package.json')), folder).toBe(true)
+      expect(text).not.toContain(`COPY ${folder}`)
+    }
+    for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
+      expect(existsSync(join(target, name)), name).toBe(true)
+    }
+    rmSync(target, { recursive: true })
   })
 
   it('runs the file that the build writes, and sets only variables that are read', () => {

@@ -9,8 +9,8 @@ import {
   WALLET_VIEW_KEY,
 } from '@endcap/contracts'
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
 import type { StateStore } from '@endcap/platform/state-store'
-import type { Logger } from 'pino'
 import type { Accounts, CampaignAccount, CampaignSpend, WalletAccount } from './accounts.js'
 import type { InFlightSpend } from './in-flight.js'
 

@@ -1,7 +1,7 @@
 import { type Clock, IN_FLIGHT_KEY, IN_FLIGHT_STALE_MS, inFlightView, type Micros } from '@endcap/contracts'
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
 import type { StateStore } from '@endcap/platform/state-store'
-import type { Logger } from 'pino'
 import type { Accounts, Holder } from './accounts.js'
 import type { InFlightSpend } from './in-flight.js'
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type ChangeData, type Clock, changeEvent, TOPICS } from '@endcap/contracts'
 import type { Batch, Consumer, EventLog } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
-import type { Logger } from 'pino'
+import type { Logger } from '@endcap/platform/logging'
 import type { AdIndex } from './ad-index.js'
 import { readSnapshot, SnapshotDamagedError, writeSnapshot } from './snapshot.js'
 

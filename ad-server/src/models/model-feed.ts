@@ -1,10 +1,10 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
 import type { Postgres } from '@endcap/platform/postgres'
 import { decodeStats, emptyStats, loadPredictor, type PredictorHost, type StatsView } from '@endcap/ranking'
 import { getSnapshot, latestSnapshotVersion, liveModel, liveModelVersion } from '@endcap/storage/postgres'
-import type { Logger } from 'pino'
 
 export interface ModelFeedDeps {
   /** undefined: only the copies on disk are used. */

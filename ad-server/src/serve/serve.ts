@@ -8,10 +8,10 @@ import {
   TOPICS,
 } from '@endcap/contracts'
 import type { EventSink } from '@endcap/platform/event-log'
+import type { Logger } from '@endcap/platform/logging'
+import type { Registry } from '@endcap/platform/metrics'
 import { counterOf } from '@endcap/platform/metrics'
 import { relevance } from '@endcap/ranking'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import type { BudgetFeed } from '../budgets/budget-feed.js'
 import { expectedSpend, type InFlightSpend } from '../budgets/in-flight.js'
 import { isPacedOut, paceOf } from '../budgets/pace-of.js'

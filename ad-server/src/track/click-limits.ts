@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '@endcap/platform/logging'
+import type { Registry } from '@endcap/platform/metrics'
 import { counterOf } from '@endcap/platform/metrics'
 import type { StateStore, WindowLimit } from '@endcap/platform/state-store'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 
 export interface ClickLimitsDeps {
   readonly state: StateStore

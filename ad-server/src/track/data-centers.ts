@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Component } from '@endcap/platform/lifecycle'
+import type { Logger } from '@endcap/platform/logging'
+import type { Registry } from '@endcap/platform/metrics'
 import { gaugeOf } from '@endcap/platform/metrics'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import { type AddressRanges, parseAddressRanges } from './address-ranges.js'
 
 export interface DataCentersDeps {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { EventInput } from '@endcap/contracts'
+import type { Logger } from '@endcap/platform/logging'
 import type { StateStore } from '@endcap/platform/state-store'
-import type { Logger } from 'pino'
 
 /** An event's id with a digest of what it said. */
 export interface FirstContent {

@@ -8,9 +8,9 @@ import {
   type TokenSealer,
 } from '@endcap/contracts'
 import type { EventSink } from '@endcap/platform/event-log'
+import type { Logger } from '@endcap/platform/logging'
+import type { Registry } from '@endcap/platform/metrics'
 import { counterOf } from '@endcap/platform/metrics'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
 import type { AdIndex } from '../index/ad-index.js'
 import type { FrequencyCaps } from '../serve/frequency-caps.js'
 import { type Arrival, arrivalOf, recordOf } from './interaction.js'

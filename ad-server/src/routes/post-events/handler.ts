@@ -9,7 +9,7 @@ import {
   type TokenSealer,
 } from '@endcap/contracts'
 import { parseOrThrow } from '@endcap/platform/http'
-import type { Logger } from 'pino'
+import type { Logger } from '@endcap/platform/logging'
 import type { z } from 'zod'
 import { contentOf, type FirstContent, type FirstContents } from '../../track/first-contents.js'
 import { type Arrival, arrivalOf } from '../../track/interaction.js'
