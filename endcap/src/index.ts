@@ -1,1 +1,1 @@
-export { type Host, type HostOptions, startHost } from './host/start-host.js'
+export { startHost } from './host/start-host.js'

@@ -2,7 +2,7 @@ import { PIPELINE_ROLES, type Role } from '@endcap/platform/config'
 import type { PortName } from './ports.js'
 
 /** What `endcap start` can host, and the ports that each part needs. Every part needs Postgres, if only to know operators by their keys. */
-export const SERVICE_PORTS = {
+const SERVICE_PORTS = {
   'campaigns-api': ['postgres', 'clickhouse'],
   orders: ['postgres'],
   'ad-server': ['postgres', 'log', 'sink', 'state'],
@@ -13,7 +13,7 @@ export const SERVICE_PORTS = {
 } as const satisfies Partial<Record<Role, readonly PortName[]>>
 
 export type ServiceName = keyof typeof SERVICE_PORTS
-export const SERVICE_NAMES = Object.keys(SERVICE_PORTS) as ServiceName[]
+const SERVICE_NAMES = Object.keys(SERVICE_PORTS) as ServiceName[]
 
 /** `all` is every service, `pipeline` its parts; `clickhouse` hosts none. */
 export function servicesOf(roles: readonly Role[]): ServiceName[] {

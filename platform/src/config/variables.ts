@@ -6,7 +6,7 @@ import { LOG_LEVELS } from '../logging/create-logger.js'
 import { PIPELINE_ROLES, type PipelineRole, ROLES, type Role } from './roles.js'
 
 /** `value`: all of it is secret. `password`: an address whose password is. */
-export type Secrecy = 'none' | 'password' | 'value'
+type Secrecy = 'none' | 'password' | 'value'
 
 export interface Variable<S extends z.ZodType = z.ZodType> {
   /** The roles that read it. */
