@@ -1,5 +1,6 @@
 import type { Topic } from '@endcap/contracts'
 import type { EventSink, NewRecord } from '@endcap/platform/event-log'
+import { withTrace } from '@endcap/platform/tracing'
 
 interface Waiting {
   readonly records: NewRecord[]
@@ -22,7 +23,7 @@ export function createGroupAppend(sink: EventSink, topic: Topic): (record: NewRe
       })
       waiting = { records, done }
     }
-    waiting.records.push(record)
+    waiting.records.push(withTrace(record))
     return waiting.done
   }
 }

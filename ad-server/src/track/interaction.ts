@@ -7,6 +7,7 @@ import {
 } from '@endcap/contracts'
 import type { NewRecord } from '@endcap/platform/event-log'
 import { networkOf } from '@endcap/platform/http'
+import { withTrace } from '@endcap/platform/tracing'
 import type { Sender } from './suspect.js'
 
 export interface Observed {
@@ -95,7 +96,5 @@ export function arrivalOf(observed: Observed, identityKey: Buffer): Arrival {
 /** All interactions of a merchant go to one partition, so that one writer bills a wallet. */
 const keyOf = (token: SlotToken): string => token.merchantId || token.listingId
 
-export const recordOf = (event: InteractionEvent): NewRecord => ({
-  key: event.key,
-  value: JSON.stringify(event),
-})
+export const recordOf = (event: InteractionEvent): NewRecord =>
+  withTrace({ key: event.key, value: JSON.stringify(event) })

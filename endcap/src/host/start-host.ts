@@ -20,6 +20,7 @@ import {
 } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { createMetrics, createMetricsServer } from '@endcap/platform/metrics'
+import { startTracing, type Tracing } from '@endcap/platform/tracing'
 import { createKeyVerifier } from '@endcap/storage/postgres'
 import { type LocalSecrets, secretsOf } from './local-secrets.js'
 import { ensureOperatorKey } from './operator-key.js'
@@ -68,14 +69,19 @@ export async function startHost({
   const ids = createIdSource()
   const dataDir = await acquireDataDir(config.dataDir)
   let ports: Ports | undefined
+  let tracing: Tracing | undefined
   let hosted: HostedProcess | undefined
   async function stop(): Promise<boolean> {
     const clean = (await hosted?.stop()) ?? true
     await ports?.close()
+    await tracing
+      ?.stop()
+      .catch((error: unknown) => logger.warn({ err: error }, 'the last traces could not be sent'))
     await dataDir.release()
     return clean
   }
   try {
+    tracing = await startTracing(config.otlpEndpoint, config.roles.join(','))
     const secrets = await secretsOf(config, dataDir.path)
     const needs = portsOf(services)
     ports = await openPorts({
@@ -155,6 +161,7 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
       ...(config.rateLimit > 0 && {
         rateLimit: { max: config.rateLimit * RATE_WINDOW_SECONDS, windowMs: RATE_WINDOW_SECONDS * 1000 },
       }),
+      traced: config.otlpEndpoint !== undefined,
       openapi: { title: 'Endcap', version: VERSION, description: OPENAPI_DESCRIPTION },
     })
     for (const service of hostedServices) service.routes(app)

@@ -10,6 +10,7 @@ import {
 } from '@endcap/contracts'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import type { Postgres, Transaction } from '@endcap/platform/postgres'
+import { startSpanUnder, TRACE_HEADER, traceparentOf } from '@endcap/platform/tracing'
 import {
   advanceOffset,
   appendEventsToOutbox,
@@ -20,6 +21,7 @@ import {
   StaleOffsetError,
   walletBalances,
 } from '@endcap/storage/postgres'
+import type { Span } from '@opentelemetry/api'
 import { appendDeadLetters } from '../dead-letters/dead-letter.js'
 import { chargeEventOf } from './charge-event.js'
 import { decideCharges } from './domain/decide-charges.js'
@@ -175,6 +177,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
       if (what.kind === 'billable') recordOf.set(what.interaction, record)
       if (what.kind === 'tick') recordOf.set(what.tick, record)
     }
+    const spans = spansOf(recordOf)
     const inOrder = [...recordOf.keys()]
     const interactions = inOrder.filter(isInteraction)
     const now = new Date(clock())
@@ -207,11 +210,12 @@ export function createBillRecords(deps: BillRecordsDeps) {
       if (interactions.length === 0 && waiting.length === 0) return NOTHING
       const state = { ...(await loadState(tx, interactions, waiting, now)), watermarkMs: startMs }
       const decided = decideCharges(state, inOrder)
-      await writeDecision(tx, partition, decided, now)
+      await writeDecision(tx, partition, decided, spans, now)
       // Before the commit: kept twice after a crash, which their origin shows, but never lost.
       await appendDeadLetters(log, decided.unplaced.map(deadLetterOf), now.getTime())
       return decided
     })
+    for (const span of spans.values()) span.end()
     return {
       billed: {
         records: read.length,
@@ -229,6 +233,7 @@ export function createBillRecords(deps: BillRecordsDeps) {
     tx: Transaction,
     partition: number,
     decision: Decision,
+    spans: ReadonlyMap<InteractionOrTick, Span>,
     now: Date,
   ): Promise<void> {
     const charges: ChargeRow[] = decision.verdicts.map((verdict) => ({ chargeId: ids('charge'), verdict }))
@@ -242,11 +247,23 @@ export function createBillRecords(deps: BillRecordsDeps) {
       charges.filter(({ verdict }) => verdict.amountMicros > 0n).map(ledgerTransactionOf),
       now,
     )
-    await appendEventsToOutbox(tx, TOPICS.charges, [
-      ...charges.map((charge) => chargeEventOf(charge, now)),
-      ...verdictsEventsOf(decision.free, ids, now),
-    ])
+    await appendEventsToOutbox(
+      tx,
+      TOPICS.charges,
+      [...charges.map((charge) => chargeEventOf(charge, now)), ...verdictsEventsOf(decision.free, ids, now)],
+      charges.map(({ verdict }) => traceparentOf(spans.get(verdict.interaction))),
+    )
   }
+}
+
+/** A span for each traced interaction, from the read to the commit. A batch that fails leaves its spans unsent: it comes again. */
+function spansOf(records: ReadonlyMap<InteractionOrTick, LogRecord>): ReadonlyMap<InteractionOrTick, Span> {
+  const spans = new Map<InteractionOrTick, Span>()
+  for (const [interaction, { headers }] of records) {
+    const span = startSpanUnder(headers[TRACE_HEADER], 'bill interaction')
+    if (span) spans.set(interaction, span)
+  }
+  return spans
 }
 
 const NOTHING: Pick<Decision, 'verdicts' | 'free' | 'waits' | 'unplaced'> = {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '@endcap/contracts'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
 import { type EventLog, type LogRange, type LogRecord, StaleConsumerError } from '@endcap/platform/event-log'
+import { startSpanUnder, TRACE_HEADER } from '@endcap/platform/tracing'
 import { appendDeadLetters, type DeadLetterDraft } from '../dead-letters/dead-letter.js'
 import type { Outcome } from './outcome.js'
 import { planOf, type TopicPlan } from './plans.js'
@@ -56,6 +57,10 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
       if (range.isStale())
         throw new StaleConsumerError(`${range.topic}:${range.partition} has another owner now`)
       const records = range.records.slice(from, from + plan.recordsPerInsert)
+      const spans = records.flatMap(
+        ({ headers }) =>
+          startSpanUnder(headers[TRACE_HEADER], 'ingest record', { 'endcap.topic': range.topic }) ?? [],
+      )
       // Each insert is a batch of its own: what an earlier one of this range has stored is a duplicate to it.
       const batch = `${range.topic}:${range.partition}:${records[0]!.offset}-${records.at(-1)!.offset}`
       const events: EncodedEvent[] = []
@@ -71,6 +76,7 @@ export function createIngestRange(deps: IngestRangeDeps): (range: Range) => Prom
       await (range.again ? mendRows : insertRows)(fresh, batch)
       counts.stored += fresh.length
       counts.duplicate += judged.length - fresh.length
+      for (const span of spans) span.end()
       await range.heartbeat()
     }
     await appendDeadLetters(deps.log, deadLetters, deps.clock())

@@ -40,6 +40,8 @@ export interface Config {
   /** A second, by key. 0: no limit. */
   readonly rateLimit: number
   /** The text of each variable that these roles read, and where it came from. Holds secrets: print with `describeConfig`. */
+  /** Undefined: no traces are recorded. */
+  readonly otlpEndpoint: string | undefined
   readonly settings: ReadonlyMap<VariableName, { readonly text: string | undefined; readonly source: Source }>
 }
 
@@ -119,6 +121,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
     clickLimits: valueOrDefault('ENDCAP_CLICK_LIMITS'),
     dataCenterRanges: value('ENDCAP_DATA_CENTER_RANGES'),
     rateLimit: valueOrDefault('ENDCAP_RATE_LIMIT'),
+    otlpEndpoint: value('OTEL_EXPORTER_OTLP_ENDPOINT'),
     settings,
   }
 }

@@ -238,6 +238,15 @@ export const VARIABLES = {
     description: 'Addresses or networks whose x-forwarded-for is believed, comma-separated. None by default.',
     schema: commaSeparated(isNetwork, 'must be addresses or networks such as 10.0.0.0/8, comma-separated'),
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable({
+    roles: SERVICES,
+    whenUnset: 'no traces',
+    example: 'http://otel-collector:4318',
+    secrecy: 'password',
+    description:
+      'The OpenTelemetry receiver (OTLP over HTTP) that traces are sent to. The SDK reads its other `OTEL_…` variables too, such as `OTEL_TRACES_SAMPLER`.',
+    schema: addressOf('http:', 'https:'),
+  }),
   ENDCAP_LOG_LEVEL: variable({
     roles: EVERY_ROLE,
     fallback: 'info',

@@ -22,6 +22,7 @@ import { type Readiness, useOperationsRoutes } from './operations-routes.js'
 import { BAD_URL, headersOf, PROBLEM_TYPE, problemText, publicErrorOf, rawProblemAnswer } from './problems.js'
 import { createRateLimiter, type RateLimit } from './rate-limit.js'
 import { zodSerializerCompiler } from './serialization.js'
+import { traceRequests } from './trace-requests.js'
 import { invalid, zodValidatorCompiler } from './validation.js'
 
 export interface HttpAppOptions {
@@ -42,6 +43,8 @@ export interface HttpAppOptions {
   /** Mean delay of the event loop over a second above which requests are turned away with 503. Default 1000; 0: never. */
   readonly maxEventLoopDelayMs?: number
   readonly openapi: OpenApiInfo
+  /** Whether traces are recorded: then each request has a span. */
+  readonly traced?: boolean
 }
 
 const MAX_URL_LENGTH = 8192
@@ -102,6 +105,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     // Only measured here: the guard below knows which routes must answer all the same.
     pressureHandler: () => undefined,
   })
+
+  if (options.traced) traceRequests(app)
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)

@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api'
 import {
   type DestinationStream,
   destination as fileDestination,
@@ -30,9 +31,18 @@ export function createLogger({ level, service, destination }: LoggerOptions): Lo
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: scrubSecrets },
+      mixin: traceIds,
     },
     destination ?? fileDestination({ dest: 2, sync: true }),
   )
+}
+
+/** Which trace a line belongs to, in the names that OpenTelemetry gives them. */
+function traceIds(): object {
+  const span = trace.getActiveSpan()
+  if (!span) return {}
+  const { traceId, spanId } = span.spanContext()
+  return { trace_id: traceId, span_id: spanId }
 }
 
 /** A logger that writes nothing, for tests. */

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Clock, TOPICS, type Topic } from '@endcap/contracts'
-import type { EventLog } from '@endcap/platform/event-log'
+import type { EventLog, NewRecord } from '@endcap/platform/event-log'
 import type { Component } from '@endcap/platform/lifecycle'
 import { counterOf, gaugeOf, type Registry } from '@endcap/platform/metrics'
 import type { Postgres } from '@endcap/platform/postgres'
+import { startSpanUnder, TRACE_HEADER, traceparentOf } from '@endcap/platform/tracing'
+import type { Span } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 
 export interface OutboxRelayOptions {
@@ -26,6 +28,7 @@ interface OutboxRow {
   readonly topic: Topic
   readonly key: string
   readonly value: string
+  readonly traceparent: string | null
 }
 
 /**
@@ -81,11 +84,11 @@ export function createOutboxRelay(options: OutboxRelayOptions): Component {
     lost: AbortSignal,
   ): Promise<{ readonly carried: number; readonly error?: unknown }> {
     const { rows } = await postgres.query<OutboxRow & { ageSeconds: number }>(
-      `select waiting.id, waiting.topic, waiting.key, waiting.value,
+      `select waiting.id, waiting.topic, waiting.key, waiting.value, waiting.traceparent,
          extract(epoch from clock_timestamp() - waiting.created_at)::float8 as "ageSeconds"
        from unnest($1::text[]) as wanted (topic)
        cross join lateral (
-         select id, topic, key, value, created_at from outbox where topic = wanted.topic order by id limit $2
+         select id, topic, key, value, traceparent, created_at from outbox where topic = wanted.topic order by id limit $2
        ) as waiting
        order by waiting.topic, waiting.id`,
       [Object.values(TOPICS), ROWS_PER_TOPIC],
@@ -97,11 +100,7 @@ export function createOutboxRelay(options: OutboxRelayOptions): Component {
       // Another process may lead by now: appending after it could put an older state over a newer one.
       if (lost.aborted) break
       try {
-        await log.append(
-          topic,
-          records.map(({ key, value }) => ({ key, value })),
-          'synced',
-        )
+        await appendTraced(topic, records)
         await postgres.query('delete from outbox where id = any ($1)', [records.map((record) => record.id)])
         relayed.inc({ topic }, records.length)
         carried += records.length
@@ -110,6 +109,22 @@ export function createOutboxRelay(options: OutboxRelayOptions): Component {
       }
     }
     return { carried, ...failed }
+  }
+
+  /** The trace of each record goes on in the log, below a span of its own. */
+  async function appendTraced(topic: Topic, rows: readonly OutboxRow[]): Promise<void> {
+    const spans: Span[] = []
+    const records = rows.map(({ key, value, traceparent }): NewRecord => {
+      const span = startSpanUnder(traceparent ?? undefined, 'relay outbox', { 'endcap.topic': topic })
+      if (!span) return { key, value }
+      spans.push(span)
+      return { key, value, headers: { [TRACE_HEADER]: traceparentOf(span) ?? traceparent! } }
+    })
+    try {
+      await log.append(topic, records, 'synced')
+    } finally {
+      for (const span of spans) span.end()
+    }
   }
 
   const pause = (ms: number): Promise<void> =>

@@ -12,6 +12,7 @@ import { newEvent, TOPICS } from '@endcap/contracts'
 import { recordBytes } from '@endcap/platform/event-log'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
 import { bigintArray, textArray } from '@endcap/platform/postgres'
+import { activeTraceparent } from '@endcap/platform/tracing'
 
 /** What the relay needs of an event: the envelope is the writer's business. */
 export type OutboxEvent = AnyEvent | { readonly id: string; readonly type: string; readonly key: string }
@@ -44,14 +45,15 @@ export async function appendToOutbox(
   )
   const ids = rows.map((row) => row.id).sort((a, b) => (a < b ? -1 : 1))
   await tx.query(
-    `insert into outbox (id, topic, key, value, created_at) overriding system value
-     select id, $1, key, value, statement_timestamp()
+    `insert into outbox (id, topic, key, value, traceparent, created_at) overriding system value
+     select id, $1, key, value, $5, statement_timestamp()
      from unnest($2::bigint[], $3::text[], $4::text[]) as row (id, key, value)`,
     [
       topic,
       bigintArray(ids),
       textArray(entries.map((entry) => entry.key)),
       textArray(entries.map((entry, index) => recordValueOf(entry.key, entry.make(ids[index]!)))),
+      activeTraceparent() ?? null,
     ],
   )
 }
@@ -59,23 +61,29 @@ export async function appendToOutbox(
 /**
  * Like `appendToOutbox`, for many events that need not know their position: those of one topic, in this order. One statement, in which nothing
  * but the event itself is sent.
+ * @param traceparents the trace of each event that has one, in their order
  * @throws RecordTooLargeError for an event that the log does not take
  */
 export async function appendEventsToOutbox(
   tx: Transaction,
   topic: Topic,
   events: readonly OutboxEvent[],
+  traceparents: readonly (string | undefined)[] = [],
 ): Promise<void> {
   if (events.length === 0) return
   await tx.query(
     `with held as materialized (select pg_advisory_xact_lock(hashtextextended('endcap:outbox:' || $1, 0)))
-     insert into outbox (id, topic, key, value, created_at) overriding system value
-     select nextval(pg_get_serial_sequence('outbox', 'id')), $1, key, value, statement_timestamp()
-     from held, unnest($2::text[], $3::text[]) as row (key, value)`,
+     insert into outbox (id, topic, key, value, traceparent, created_at) overriding system value
+     select nextval(pg_get_serial_sequence('outbox', 'id')), $1, key, value, traceparent, statement_timestamp()
+     from held, unnest($2::text[], $3::text[], $4::text[]) as row (key, value, traceparent)`,
     [
       topic,
       textArray(events.map((event) => event.key)),
       textArray(events.map((event) => recordValueOf(event.key, event))),
+      // A null array gives every row null.
+      traceparents.some((traceparent) => traceparent !== undefined)
+        ? textArray(events.map((_, index) => traceparents[index] ?? null))
+        : null,
     ],
   )
 }

@@ -93,6 +93,8 @@ create table outbox (
   topic       text not null,
   key         text not null,
   value       text not null,
+  -- W3C trace context of what wrote it; null without a trace
+  traceparent text,
   created_at  timestamptz not null
 );
 create index outbox_by_topic on outbox (topic, id);
