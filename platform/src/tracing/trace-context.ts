@@ -52,21 +52,3 @@ export function startSpanUnder(
   })
   return tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent)
 }
-
-/** Runs work in a span of its own, below the active one. An error that it throws is noted in the span. */
-export async function inSpan<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {
-  const span = tracer.startSpan(name, { attributes })
-  try {
-    return await context.with(trace.setSpan(context.active(), span), work)
-  } catch (error) {
-    failSpan(span, error)
-    throw error
-  } finally {
-    span.end()
-  }
-}
-
-export function failSpan(span: Span, error: unknown): void {
-  span.recordException(error instanceof Error ? error : String(error))
-  span.setStatus({ code: SpanStatusCode.ERROR })
-}
