@@ -146,7 +146,6 @@ export function createAdServer(deps: AdServerDeps): AdServer {
     problem: () => sink.problem(),
   }
   return {
-    name: 'ad-server',
     routes(app: App) {
       postRank(app, { serve, publicUrl, timings: deps.timings })
       postAuctions(app, { serve, publicUrl })

@@ -78,7 +78,6 @@ const ROUTES: readonly ((app: App, deps: CampaignsApiDeps) => void)[] = [
  * goes on the change feed in the same transaction. Nothing runs in the background.
  */
 export const createCampaignsApi = (deps: CampaignsApiDeps): Service => ({
-  name: 'campaigns-api',
   routes: (app) => {
     for (const route of ROUTES) route(app, deps)
   },

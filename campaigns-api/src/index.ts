@@ -1,1 +1,1 @@
-export { createCampaignsApi } from './create-campaigns-api.js'
+export {}

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { isRole, loadConfig, PIPELINE_ROLES, type Role, VARIABLE_NAMES } from '@endcap/platform/config'
+import { VARIABLE_NAMES } from '@endcap/platform/config'
 import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createProgram } from './cli.js'
+import { loadConfig, type Role, SERVICES, serviceCatalog } from './host/services.js'
 
 interface ComposeService {
   readonly image: string
@@ -46,18 +47,16 @@ const findCommand = (program: Command, name: string) =>
   program.commands.find((command) => command.name() === name)
 
 describe('docker-compose.yml', () => {
-  it('starts each service once, by a role that the command line knows', () => {
+  it('starts each service and each part of one, once', () => {
     const roles = starting.map(([, service]) => service.command![1]!)
-    expect(roles.every(isRole)).toBe(true)
-    expect([...roles].sort()).toEqual(
-      ['ad-server', 'campaigns-api', 'orders', 'pipeline', ...PIPELINE_ROLES].sort(),
-    )
+    const expected = serviceCatalog.names.filter((name) => name !== 'all' && name !== 'clickhouse')
+    expect([...roles].sort()).toEqual([...expected].sort())
     for (const [name, service] of starting) expect(name).toBe(service.command![1])
   })
 
-  it('starts the parts of the pipeline only with the profile apart, and any number of each', () => {
+  it('starts the parts of a service only with the profile apart, and any number of each', () => {
     for (const [name, { profiles, ports, volumes }] of starting) {
-      const isPart = (PIPELINE_ROLES as readonly string[]).includes(name)
+      const isPart = !SERVICES.some((service) => service.name === name)
       expect({ name, profiles, fixed: (ports ?? volumes) !== undefined }).toEqual({
         name,
         profiles: isPart ? ['apart'] : undefined,
@@ -81,14 +80,12 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('publishes the port that the process listens on, each on a port of its own', () => {
-    const published = starting.flatMap(([, service]) => {
-      if (service.ports === undefined) return []
-      const [outside, inside] = service.ports[0]!.split(':')
-      expect(inside).toBe(filled(service.environment).ENDCAP_PORT)
-      return outside
-    })
-    expect(new Set(published).size).toBe(published.length)
+  it('publishes each service on the TCP port of its descriptor, by the port that the process listens on', () => {
+    for (const { name, tcpPort } of SERVICES) {
+      const { ports, environment } = file.services[name]!
+      expect(ports).toEqual([`${tcpPort}:${filled(environment).ENDCAP_PORT}`])
+    }
+    expect(new Set(SERVICES.map(({ tcpPort }) => tcpPort)).size).toBe(SERVICES.length)
   })
 
   it('names servers, volumes and dependencies that are there', () => {

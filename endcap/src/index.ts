@@ -1,1 +1,2 @@
+export { loadConfig } from './host/services.js'
 export { startHost } from './host/start-host.js'

@@ -12,7 +12,6 @@ const ROUTES: readonly ((app: App, deps: OrdersDeps) => void)[] = [postOrders, g
  * background.
  */
 export const createOrders = (deps: OrdersDeps): Service => ({
-  name: 'orders',
   routes: (app) => {
     for (const route of ROUTES) route(app, deps)
   },

@@ -1,7 +1,6 @@
 import type { Clock, IdSource, TokenKey } from '@endcap/contracts'
 import { buildStats, trainModel } from '@endcap/models'
 import type { ClickHouse } from '@endcap/platform/clickhouse'
-import { PIPELINE_ROLES, type PipelineRole } from '@endcap/platform/config'
 import type { EventLog } from '@endcap/platform/event-log'
 import type { Component, Service } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
@@ -17,6 +16,7 @@ import { createPacing } from './pacing/index.js'
 import { createReconciliation } from './reconcile/index.js'
 import { createRetention } from './retention/index.js'
 import { createStatsSchedule, createTrainingSchedule } from './schedule/index.js'
+import { PIPELINE_ROLES, type PipelineRole } from './service.js'
 
 export interface PipelineDeps {
   readonly postgres: Postgres
@@ -41,7 +41,6 @@ export interface PipelineDeps {
  */
 export function createPipeline(deps: PipelineDeps, parts: readonly PipelineRole[] = PIPELINE_ROLES): Service {
   return {
-    name: 'pipeline',
     routes() {},
     // Stopped in the reverse order: what billing decides last is still published, carried to the log and stored in ClickHouse.
     components: PIPELINE_ROLES.filter((part) => parts.includes(part)).flatMap((part) => PARTS[part](deps)),

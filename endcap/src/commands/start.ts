@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { isRole, loadConfig, PIPELINE_ROLES, ROLES, type Role, roleConflict } from '@endcap/platform/config'
 import { acquireDataDir, createProcess, runUntilSignal, StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import type { Command } from 'commander'
 import { untilStopped } from '../host/interruption.js'
+import { isRole, loadConfig, type Role, serviceCatalog } from '../host/services.js'
 import { print, printJson } from '../output/print.js'
 import { type CommonOptions, UsageError, withCommonOptions } from './options.js'
 
@@ -11,26 +11,28 @@ interface StartOptions extends CommonOptions {
   readonly port?: string
 }
 
+const DIVIDED = serviceCatalog.services
+  .filter(({ roles }) => roles.length > 1)
+  .map(({ name, roles }) => `; ${name} is ${roles.map((role) => role.name).join(', ')} in one process`)
+  .join('')
+
 export function startCommand(program: Command): void {
   withCommonOptions(
     program
       .command('start')
       .description('run roles in one process until SIGTERM')
-      .argument(
-        '[role...]',
-        `what this process is: ${ROLES.join(', ')}; pipeline is ${PIPELINE_ROLES.join(', ')} in one process`,
-        ['all'],
-      )
+      .argument('[role...]', `what this process is: ${serviceCatalog.names.join(', ')}${DIVIDED}`, ['all'])
       .option(
         '--port <port>',
         'where to listen (default: ENDCAP_PORT, or 8080; 8123 for clickhouse); 0 for any free port',
       ),
   ).action(async (names: string[], options: StartOptions) => {
     const roles = names.map((name): Role => {
-      if (!isRole(name)) throw new UsageError(`there is no role "${name}": the roles are ${ROLES.join(', ')}`)
+      if (!isRole(name))
+        throw new UsageError(`there is no role "${name}": the roles are ${serviceCatalog.names.join(', ')}`)
       return name
     })
-    const conflict = roleConflict(roles)
+    const conflict = serviceCatalog.conflict(roles)
     if (conflict !== undefined) throw new UsageError(conflict)
     process.exitCode = await untilStopped((interrupted) =>
       roles[0] === 'clickhouse'

@@ -1,6 +1,7 @@
 import { DROP_REASONS } from '@endcap/ad-server'
 import { ERRORS } from '@endcap/contracts'
 import { configMarkdown } from '@endcap/platform/config'
+import { serviceCatalog } from '../host/services.js'
 
 const GENERATED = '<!-- Written by `npm run docs` from the code: change it there. -->\n\n'
 
@@ -8,7 +9,7 @@ const GENERATED = '<!-- Written by `npm run docs` from the code: change it there
 export const pages = (): Record<string, string> => ({
   'errors.md': errorsPage(),
   'drop-reasons.md': dropReasonsPage(),
-  'configuration.md': `${GENERATED}# Configuration\n\nEnvironment variables; \`endcap config\` prints what is in force.\n\n${configMarkdown().trim()}\n`,
+  'configuration.md': `${GENERATED}# Configuration\n\nEnvironment variables; \`endcap config\` prints what is in force.\n\n${configMarkdown(serviceCatalog).trim()}\n`,
 })
 
 function errorsPage(): string {

@@ -13,7 +13,7 @@ import {
   type EventLog,
   type EventSink,
 } from '@endcap/platform/event-log'
-import type { Component } from '@endcap/platform/lifecycle'
+import type { Component, Need } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
 import { connectPostgres, type Postgres, startEmbeddedPostgres } from '@endcap/platform/postgres'
 import { createMemoryStateStore, createRedisStateStore, type StateStore } from '@endcap/platform/state-store'
@@ -38,15 +38,13 @@ export interface Ports {
 /** Together with what services may take to stop, less than the 30 s that Kubernetes grants. */
 const CLOSE_PATIENCE_MS = 3_000
 
-export type PortName = 'postgres' | 'clickhouse' | 'log' | 'state' | 'sink'
-
 /** One process reads them all: more would only mean more and smaller inserts into ClickHouse. */
 const EMBEDDED_PARTITIONS = 1
 
 export interface PortsOptions {
   readonly config: Config
   readonly dataDir: string
-  readonly needs: ReadonlySet<PortName>
+  readonly needs: ReadonlySet<Need>
   /** Apply migrations and make topics: the embedded mode, and `endcap migrate`. */
   readonly migrate: boolean
   readonly clock: Clock
@@ -177,7 +175,7 @@ async function patiently(closing: Promise<void>): Promise<void> {
 }
 
 /** Stands for a port that no role of this process asked for: using it is a fault in the wiring. */
-function unopened<T extends object>(name: PortName): T {
+function unopened<T extends object>(name: Need): T {
   return new Proxy({} as T, {
     get(_, property) {
       if (property === 'then') return undefined

@@ -2,12 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { createAdServer } from '@endcap/ad-server'
-import { createCampaignsApi } from '@endcap/campaigns-api'
 import { createIdSource, systemClock } from '@endcap/contracts'
-import { createOrders } from '@endcap/orders'
-import { createPipeline } from '@endcap/pipeline'
-import { type Config, PIPELINE_ROLES } from '@endcap/platform/config'
+import { type Config, needsOf } from '@endcap/platform/config'
 import { createHttpApp, type KeyVerifier } from '@endcap/platform/http'
 import {
   acquireDataDir,
@@ -15,7 +11,10 @@ import {
   createHttpComponent,
   createProcess,
   type HostedProcess,
+  type Need,
   type Service,
+  type ServiceDescriptor,
+  type ServiceRole,
   unlessAborted,
 } from '@endcap/platform/lifecycle'
 import type { Logger } from '@endcap/platform/logging'
@@ -25,8 +24,8 @@ import { createKeyVerifier } from '@endcap/storage/postgres'
 import { type LocalSecrets, secretsOf } from './local-secrets.js'
 import { ensureOperatorKey } from './operator-key.js'
 import { openPorts, type Ports } from './ports.js'
-import { checkedPortsOf, portsOf, type ServiceName, servicesOf } from './roles.js'
 import { URL_FILE } from './running-process.js'
+import { SERVICES, type ServiceDeps, serviceCatalog } from './services.js'
 import { VERSION } from './version.js'
 
 /** A process that hosts services: started, but not yet listening for signals. */
@@ -64,7 +63,7 @@ export async function startHost({
   logger,
   interrupted = new AbortController().signal,
 }: HostOptions): Promise<Host> {
-  const services = servicesOf(config.roles)
+  const parts = serviceCatalog.partsOf(config.roles)
   const clock = systemClock
   const ids = createIdSource()
   const dataDir = await acquireDataDir(config.dataDir)
@@ -83,7 +82,7 @@ export async function startHost({
   try {
     tracing = await startTracing(config.otlpEndpoint, config.roles.join(','))
     const secrets = await secretsOf(config, dataDir.path)
-    const needs = portsOf(services)
+    const needs = needsOf(parts)
     ports = await openPorts({
       config,
       dataDir: dataDir.path,
@@ -98,7 +97,7 @@ export async function startHost({
     const port = config.port === 0 ? await freePort(config.host) : config.port
     const publicUrl =
       config.settings.get('ENDCAP_PUBLIC_URL')?.text ?? `http://${urlHost(config.host)}:${port}`
-    const built = compose(services, { config, ports, secrets, publicUrl, dataDir: dataDir.path, logger })
+    const built = await compose(parts, { config, ports, secrets, publicUrl, dataDir: dataDir.path, logger })
     const process = await built.host(port)
     hosted = process
     await unlessAborted(interrupted, () => process.start())
@@ -120,31 +119,26 @@ interface ComposeDeps {
   readonly logger: Logger
 }
 
-function compose(services: readonly ServiceName[], deps: ComposeDeps) {
+async function compose(parts: readonly ServiceRole[], deps: ComposeDeps) {
   const { config, ports, secrets, publicUrl, dataDir, logger } = deps
   const clock = systemClock
   const ids = createIdSource()
   const registry = createMetrics({ service: config.roles.join(',') })
-  const shared = { ...ports, ...secrets, clock, ids, randomBytes, random: Math.random, logger, registry }
-  const adServer = services.includes('ad-server')
-    ? createAdServer({
-        ...shared,
-        publicUrl,
-        dataDir,
-        clickLimits: config.clickLimits,
-        dataCenterRanges: config.dataCenterRanges,
-      })
-    : undefined
-  const pipelineParts = PIPELINE_ROLES.filter((name) => services.includes(name))
-  const hostedServices: Service[] = [
-    ...(services.includes('campaigns-api') ? [createCampaignsApi(shared)] : []),
-    ...(services.includes('orders') ? [createOrders(shared)] : []),
-    ...(adServer ? [adServer] : []),
-    ...(pipelineParts.length > 0
-      ? [createPipeline({ ...shared, trainCron: config.trainCron }, pipelineParts)]
-      : []),
-  ]
-  const verifyKey = keyVerifier(services, ports, adServer?.verifyKey)
+  const shared: ServiceDeps = {
+    ...config,
+    ...ports,
+    ...secrets,
+    publicUrl,
+    dataDir,
+    clock,
+    ids,
+    randomBytes,
+    random: Math.random,
+    logger,
+    registry,
+  }
+  const hostedServices = await createServices(parts, shared)
+  const verifyKey = keyVerifier(hostedServices, ports)
   let address = () => ''
 
   async function host(port: number): Promise<HostedProcess> {
@@ -169,7 +163,7 @@ function compose(services: readonly ServiceName[], deps: ComposeDeps) {
     address = () => http.address()
     const components: Component[] = [
       ...ports.components,
-      ...checkedPortsOf(services).map((name) => portCheck(name, ports[name])),
+      ...checkedPorts(parts).map((name) => portCheck(name, ports[name])),
       ...hostedServices.flatMap((service) => service.components),
       http,
     ]
@@ -195,17 +189,31 @@ const portCheck = (name: string, port: { check(): Promise<void> }): Component =>
     ),
 })
 
-/** The ad-server knows keys from its index, also while Postgres is away; a key that it has not heard of yet is looked up. */
-function keyVerifier(
-  services: readonly ServiceName[],
-  ports: Ports,
-  fromIndex: KeyVerifier | undefined,
-): KeyVerifier {
-  const onlyServes = services.every((name) => name === 'ad-server')
-  if (fromIndex && onlyServes) return fromIndex
+const createServices = async (parts: readonly ServiceRole[], deps: ServiceDeps): Promise<Service[]> => {
+  const services: readonly ServiceDescriptor<ServiceDeps>[] = SERVICES
+  const created: Service[] = []
+  for (const { roles, create } of services) {
+    const names = roles.filter((role) => parts.includes(role)).map(({ name }) => name)
+    if (names.length > 0) created.push(await create(deps, names))
+  }
+  return created
+}
+
+/** What the process reports as not ready when it does not answer. */
+const checkedPorts = (parts: readonly ServiceRole[]) => {
+  const needed = new Set<Need>(
+    parts.flatMap(({ needs, goesOnWithout = [] }) => needs.filter((need) => !goesOnWithout.includes(need))),
+  )
+  return (['postgres', 'clickhouse', 'log', 'state'] as const).filter((name) => needed.has(name))
+}
+
+/** A service may know keys without a database, also while Postgres is away. A key that it has not heard of yet is looked up, unless it is alone. */
+function keyVerifier(services: readonly Service[], ports: Ports): KeyVerifier {
+  const own = services.find((service) => service.verifyKey)?.verifyKey
+  if (own && services.length === 1) return own
   const fromPostgres = createKeyVerifier(ports.postgres, systemClock)
-  if (!fromIndex) return fromPostgres
-  return async (key) => (await fromIndex(key)) ?? fromPostgres(key)
+  if (!own) return fromPostgres
+  return async (key) => (await own(key)) ?? fromPostgres(key)
 }
 
 const urlHost = (host: string): string =>

@@ -1,10 +1,10 @@
-import { loadConfig } from '@endcap/platform/config'
 import { StartupError } from '@endcap/platform/lifecycle'
 import { createLogger } from '@endcap/platform/logging'
 import { UsageError } from '../commands/options.js'
 import { type ApiClient, ApiError, createApiClient } from '../demo/api-client.js'
 import { commandConfig } from './command-config.js'
 import { runningProcess } from './running-process.js'
+import { loadConfig } from './services.js'
 
 export interface ApiOptions {
   readonly url?: string

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '@endcap/contracts'
 import type { Config } from '@endcap/platform/config'
-import { acquireDataDir, StartupError, unlessAborted } from '@endcap/platform/lifecycle'
+import { acquireDataDir, type Need, StartupError, unlessAborted } from '@endcap/platform/lifecycle'
 import { createLogger, type Logger } from '@endcap/platform/logging'
 import type { CommonOptions } from '../commands/options.js'
 import { commandConfig } from './command-config.js'
 import { untilStopped } from './interruption.js'
 import { type LocalSecrets, secretsOf } from './local-secrets.js'
-import { openPorts, type PortName, type Ports } from './ports.js'
+import { openPorts, type Ports } from './ports.js'
 
 export interface PortsContext {
   readonly ports: Ports
@@ -27,7 +27,7 @@ export interface PortsContext {
  */
 export async function withPorts<T>(
   options: CommonOptions & { readonly migrate?: boolean },
-  needs: readonly PortName[],
+  needs: readonly Need[],
   work: (context: PortsContext) => Promise<T>,
 ): Promise<T> {
   const config = commandConfig(options)

@@ -12,11 +12,11 @@ import {
   type RulesState,
   TOPICS,
 } from '@endcap/contracts'
-import { loadConfig } from '@endcap/platform/config'
 import { silentLogger } from '@endcap/platform/logging'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ApiClient, createApiClient } from '../../src/demo/api-client.js'
 import { createRandom, pick as pickBy } from '../../src/demo/random.js'
+import { loadConfig } from '../../src/host/services.js'
 import { type Host, startHost } from '../../src/host/start-host.js'
 import { runEndcap } from '../support/endcap-process.js'
 import { poll } from '../support/processes.js'

@@ -2,9 +2,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Scope } from '@endcap/contracts'
-import { loadConfig } from '@endcap/platform/config'
 import { silentLogger } from '@endcap/platform/logging'
 import { Pool } from 'undici'
+import { loadConfig } from '../../src/host/services.js'
 import { type Host, startHost } from '../../src/host/start-host.js'
 
 export interface RawAnswer {

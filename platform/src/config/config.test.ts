@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import {
   ConfigError,
   configMarkdown,
+  createRoleCatalog,
   describeConfig,
-  loadConfig,
-  type Role,
+  type Environment,
+  loadConfig as loadConfigOf,
   VARIABLE_NAMES,
   VARIABLES,
 } from './index.js'
@@ -20,7 +21,28 @@ const SERVERS = {
   ENDCAP_IDENTITY_KEY: SECRET_KEY,
 }
 
-function problemsOf(roles: readonly Role[], env: Record<string, string>): string[] {
+/** An undivided service, and one of two parts. */
+const ROLES = createRoleCatalog([
+  {
+    name: 'api',
+    tcpPort: 8080,
+    roles: [{ name: 'api', needs: ['postgres', 'identityKey'], settings: ['ENDCAP_PUBLIC_URL'] }],
+    create: () => Promise.reject(new Error('not created here')),
+  },
+  {
+    name: 'worker',
+    tcpPort: 8081,
+    roles: [
+      { name: 'read', needs: ['clickhouse', 'log'] },
+      { name: 'write', needs: ['postgres', 'state', 'tokenKeys'] },
+    ],
+    create: () => Promise.reject(new Error('not created here')),
+  },
+])
+const loadConfig = (roles: readonly string[], env: Environment, options?: Environment) =>
+  loadConfigOf(ROLES, roles, env, options)
+
+function problemsOf(roles: readonly string[], env: Record<string, string>): string[] {
   try {
     loadConfig(roles, env)
   } catch (error) {
@@ -50,19 +72,18 @@ describe('loadConfig', () => {
     })
   })
 
-  it.each<[Role, string[]]>([
-    ['campaigns-api', ['DATABASE_URL', 'CLICKHOUSE_URL']],
-    ['ad-server', ['DATABASE_URL', 'KAFKA_BROKERS', 'REDIS_URL', 'ENDCAP_TOKEN_KEYS', 'ENDCAP_IDENTITY_KEY']],
-    ['orders', ['DATABASE_URL', 'ENDCAP_IDENTITY_KEY']],
-    ['pipeline', ['DATABASE_URL', 'CLICKHOUSE_URL', 'KAFKA_BROKERS', 'REDIS_URL', 'ENDCAP_TOKEN_KEYS']],
-    ['ingest', ['DATABASE_URL', 'CLICKHOUSE_URL', 'KAFKA_BROKERS']],
-    ['relay', ['DATABASE_URL', 'KAFKA_BROKERS']],
-    ['jobs', ['DATABASE_URL', 'CLICKHOUSE_URL', 'KAFKA_BROKERS', 'REDIS_URL', 'ENDCAP_TOKEN_KEYS']],
-    ['billing', ['DATABASE_URL', 'KAFKA_BROKERS', 'ENDCAP_TOKEN_KEYS']],
-    ['clickhouse', []],
-  ])('role %s alone names all that it misses at once', (role, missing) => {
-    expect(problemsOf([role], {})).toEqual(missing)
-    expect(problemsOf([role], SERVERS)).toEqual([])
+  it('a role alone names all that it misses at once', () => {
+    expect(problemsOf(['api'], {})).toEqual(['DATABASE_URL', 'ENDCAP_IDENTITY_KEY'])
+    expect(problemsOf(['worker'], {})).toEqual([
+      'DATABASE_URL',
+      'CLICKHOUSE_URL',
+      'KAFKA_BROKERS',
+      'REDIS_URL',
+      'ENDCAP_TOKEN_KEYS',
+    ])
+    expect(problemsOf(['read'], {})).toEqual(['CLICKHOUSE_URL', 'KAFKA_BROKERS'])
+    expect(problemsOf(['clickhouse'], {})).toEqual([])
+    for (const role of ROLES.names) expect(problemsOf([role], SERVERS)).toEqual([])
   })
 
   it('role all on a database of its own must be given the keys, which other processes must share', () => {
@@ -74,7 +95,7 @@ describe('loadConfig', () => {
   })
 
   it('reads what is set', () => {
-    const config = loadConfig(['ad-server'], {
+    const config = loadConfig(['all'], {
       ...SERVERS,
       ENDCAP_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
       ENDCAP_PUBLIC_URL: 'https://ads.example.com/',
@@ -92,7 +113,7 @@ describe('loadConfig', () => {
     expect(loadConfig(['all'], { ENDCAP_PORT: '1111' }, { ENDCAP_PORT: '2222' }).port).toBe(2222)
     expect(loadConfig(['all'], { ENDCAP_PORT: '' }).port).toBe(8080)
     expect(loadConfig(['clickhouse'], {}).port).toBe(8123)
-    expect(problemsOf(['orders'], { DATABASE_URL: '', ENDCAP_IDENTITY_KEY: '' })).toHaveLength(2)
+    expect(problemsOf(['api'], { DATABASE_URL: '', ENDCAP_IDENTITY_KEY: '' })).toHaveLength(2)
   })
 
   it.each([
@@ -128,7 +149,7 @@ describe('loadConfig', () => {
     }
     let message = ''
     try {
-      loadConfig(['pipeline', 'orders'], env)
+      loadConfig(['worker', 'api'], env)
     } catch (error) {
       message = (error as Error).message
     }
@@ -139,9 +160,28 @@ describe('loadConfig', () => {
   })
 })
 
+describe('the roles of a process', () => {
+  it('a service is all of its parts, in start order', () => {
+    const names = (...roles: string[]) => ROLES.partsOf(roles).map(({ name }) => name)
+    expect(ROLES.names).toEqual(['all', 'api', 'worker', 'read', 'write', 'clickhouse'])
+    expect(names('all')).toEqual(['api', 'read', 'write'])
+    expect(names('write', 'read')).toEqual(['read', 'write'])
+    expect(names('worker')).toEqual(['read', 'write'])
+    expect(names('clickhouse')).toEqual([])
+  })
+
+  it('a service never runs beside its own part, and all and clickhouse run alone', () => {
+    expect(ROLES.conflict(['api', 'worker'])).toBeUndefined()
+    expect(ROLES.conflict(['all', 'api'])).toBe('all and clickhouse stand alone')
+    expect(ROLES.conflict(['worker', 'read'])).toBe(
+      'worker already is read, write: leave read out, or name the parts without worker',
+    )
+  })
+})
+
 describe('describeConfig', () => {
   it('says what is in force and where it came from, without secrets', () => {
-    const lines = describeConfig(loadConfig(['pipeline'], SERVERS, { ENDCAP_LOG_LEVEL: 'debug' }))
+    const lines = describeConfig(loadConfig(['worker'], SERVERS, { ENDCAP_LOG_LEVEL: 'debug' }))
     const line = (name: string) => lines.find((candidate) => candidate.name === name)
     expect(line('DATABASE_URL')).toMatchObject({
       value: 'postgres://endcap:hidden@db:5432/endcap',
@@ -166,7 +206,7 @@ describe('the table of variables', () => {
   })
 
   it('the documentation has a row for each', () => {
-    const rows = configMarkdown().trim().split('\n').slice(2)
+    const rows = configMarkdown(ROLES).trim().split('\n').slice(2)
     expect(rows.map((row) => row.split('`')[1])).toEqual([...VARIABLE_NAMES])
     for (const row of rows) expect(row.replaceAll('\\|', '').split('|')).toHaveLength(8)
   })

@@ -1,6 +1,7 @@
 import { HIDDEN, scrubSecrets } from '../logging/scrub-secrets.js'
 import type { Config, Source } from './load-config.js'
-import { ROLES } from './roles.js'
+import { isReadBy, isRequiredBy } from './readers.js'
+import type { RoleCatalog } from './roles.js'
 import { VARIABLE_NAMES, VARIABLES, type Variable, type VariableName } from './variables.js'
 
 export interface ConfigLine {
@@ -37,22 +38,23 @@ function maskAddress(text: string): string {
   return url.toString()
 }
 
-function rolesOf({ roles }: Variable): string {
-  const others = ROLES.filter((role) => !roles.includes(role))
+function readersOf(catalog: RoleCatalog, name: VariableName): string {
+  const readers = catalog.names.filter((role) => isReadBy(catalog, role, name))
+  const others = catalog.names.filter((role) => !readers.includes(role))
   if (others.length === 0) return 'every role'
-  return others.length === 1 ? `every role but ${others[0]}` : roles.join(', ')
+  return others.length === 1 ? `every role but ${others[0]}` : readers.join(', ')
 }
 
 /** The table of docs/configuration.md. */
-export function configMarkdown(): string {
+export function configMarkdown(catalog: RoleCatalog): string {
   const rows = VARIABLE_NAMES.map((name) => {
     const variable: Variable = VARIABLES[name]
-    const roles = rolesOf(variable)
-    const required = variable.requiredBy ? ` (required: ${variable.requiredBy.join(', ')})` : ''
+    const needing = catalog.names.filter((role) => isRequiredBy(catalog, role, name))
+    const required = needing.length > 0 ? ` (required: ${needing.join(', ')})` : ''
     const secret = { none: 'no', password: 'its password', value: 'yes' }[variable.secrecy]
     const cells = [
       `\`${name}\``,
-      roles + required,
+      readersOf(catalog, name) + required,
       defaultOf(variable),
       `\`${variable.example}\``,
       secret,

@@ -1,7 +1,8 @@
 import type { TokenKey } from '@endcap/contracts'
 import type { LogLevel } from '../logging/create-logger.js'
 import { scrubSecrets } from '../logging/scrub-secrets.js'
-import type { Role } from './roles.js'
+import { isReadBy, isRequiredBy } from './readers.js'
+import type { RoleCatalog } from './roles.js'
 import { VARIABLE_NAMES, VARIABLES, type ValueOf, type Variable, type VariableName } from './variables.js'
 
 /** Where a value in force came from. */
@@ -11,7 +12,7 @@ export type Source = 'option' | 'environment' | 'default' | 'unset'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Config {
-  readonly roles: readonly Role[]
+  readonly roles: readonly string[]
   /** Undefined: embedded, or not needed by these roles. The same for the next servers. */
   readonly databaseUrl: string | undefined
   readonly clickhouseUrl: string | undefined
@@ -71,21 +72,26 @@ const CLICKHOUSE_PORT = '8123'
  * variable name) win over the environment.
  * @throws ConfigError with every problem at once
  */
-export function loadConfig(roles: readonly Role[], env: Environment, options: Environment = {}): Config {
+export function loadConfig(
+  catalog: RoleCatalog,
+  roles: readonly string[],
+  env: Environment,
+  options: Environment = {},
+): Config {
   const settings = new Map<VariableName, { text: string | undefined; source: Source }>()
   const values = new Map<VariableName, unknown>()
   const problems: ConfigProblem[] = []
   // Role all brings its own servers; what it lacks is asked of it only, not of the roles inside it.
-  const asked: readonly Role[] = roles.includes('all') ? ['all'] : roles
+  const asked = roles.includes('all') ? ['all'] : roles
   const embedded = roles.includes('all') && !options.DATABASE_URL && !env.DATABASE_URL
 
   for (const name of VARIABLE_NAMES) {
     const variable: Variable = VARIABLES[name]
-    if (!variable.roles.some((role) => asked.includes(role))) continue
+    if (!asked.some((role) => isReadBy(catalog, role, name))) continue
     const setting = settingOf(name, roles, env, options)
     settings.set(name, setting)
     if (setting.text === undefined) {
-      const needing = embedded ? [] : asked.filter((role) => variable.requiredBy?.includes(role))
+      const needing = embedded ? [] : asked.filter((role) => isRequiredBy(catalog, role, name))
       if (needing.length > 0) problems.push(problemOf(name, missingSentence(name, needing)))
       continue
     }
@@ -126,7 +132,7 @@ export function loadConfig(roles: readonly Role[], env: Environment, options: En
   }
 }
 
-function settingOf(name: VariableName, roles: readonly Role[], env: Environment, options: Environment) {
+function settingOf(name: VariableName, roles: readonly string[], env: Environment, options: Environment) {
   if (options[name]) return { text: options[name], source: 'option' as const }
   if (env[name]) return { text: env[name], source: 'environment' as const }
   const alone = roles.length === 1 && roles[0] === 'clickhouse'
@@ -140,7 +146,7 @@ const problemOf = (variable: VariableName, problem: string): ConfigProblem => ({
   example: VARIABLES[variable].example,
 })
 
-function missingSentence(name: VariableName, needing: readonly Role[]): string {
+function missingSentence(name: VariableName, needing: readonly string[]): string {
   const roles = needing.length === 1 ? `role ${needing[0]} needs it` : `roles ${needing.join(', ')} need it`
   const why = needing.includes('all')
     ? `, because DATABASE_URL is set and other processes must use the same ${KIND[name] ?? 'value'}`

@@ -1,27 +1,39 @@
-/** The parts of `pipeline`, each of which may also be a process of its own; in the order in which one process starts them. */
-export const PIPELINE_ROLES = ['ingest', 'relay', 'jobs', 'billing'] as const
-export type PipelineRole = (typeof PIPELINE_ROLES)[number]
+import type { Need, ServiceDescriptor, ServiceRole } from '../lifecycle/service.js'
 
-/** What one process can be; `all` is the next four together, with embedded servers where none is named. */
-export const ROLES = [
-  'all',
-  'campaigns-api',
-  'ad-server',
-  'orders',
-  'pipeline',
-  ...PIPELINE_ROLES,
-  'clickhouse',
-] as const
-export type Role = (typeof ROLES)[number]
-
-export const isRole = (name: string): name is Role => (ROLES as readonly string[]).includes(name)
-
-/** One sentence when these roles can't share a process, else undefined. */
-export function roleConflict(roles: readonly Role[]): string | undefined {
-  if (roles.length > 1 && (roles.includes('all') || roles.includes('clickhouse')))
-    return 'all and clickhouse stand alone'
-  const within = PIPELINE_ROLES.filter((role) => roles.includes(role))
-  if (roles.includes('pipeline') && within.length > 0)
-    return `pipeline already is ${PIPELINE_ROLES.join(', ')}: leave ${within.join(', ')} out, or name the parts without pipeline`
-  return undefined
+/** Everything that one process can be, by name. */
+export interface RoleCatalog {
+  /** `all`, each service and its parts, `clickhouse`. */
+  readonly names: readonly string[]
+  readonly services: readonly ServiceDescriptor[]
+  /** The parts of services that a process with these roles hosts, in start order. */
+  partsOf(roles: readonly string[]): readonly ServiceRole[]
+  /** One sentence when these roles can't share a process, else undefined. */
+  conflict(roles: readonly string[]): string | undefined
 }
+
+/** `all` is every service, with embedded servers where none is named; `clickhouse` hosts none. */
+export function createRoleCatalog(services: readonly ServiceDescriptor[]): RoleCatalog {
+  const names = services.flatMap(({ name, roles }) => [name, ...roles.map((role) => role.name)])
+  return {
+    names: ['all', ...new Set(names), 'clickhouse'],
+    services,
+    partsOf: (roles) =>
+      services.flatMap((service) =>
+        service.roles.filter(({ name }) => ['all', service.name, name].some((own) => roles.includes(own))),
+      ),
+    conflict(roles) {
+      if (roles.length > 1 && (roles.includes('all') || roles.includes('clickhouse')))
+        return 'all and clickhouse stand alone'
+      for (const service of services) {
+        const parts = service.roles.map(({ name }) => name).filter((name) => name !== service.name)
+        const within = parts.filter((name) => roles.includes(name))
+        if (roles.includes(service.name) && within.length > 0)
+          return `${service.name} already is ${parts.join(', ')}: leave ${within.join(', ')} out, or name the parts without ${service.name}`
+      }
+      return undefined
+    },
+  }
+}
+
+export const needsOf = (parts: readonly ServiceRole[]): ReadonlySet<Need> =>
+  new Set(parts.flatMap(({ needs }) => needs))

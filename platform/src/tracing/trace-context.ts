@@ -1,12 +1,4 @@
-import {
-  type Attributes,
-  context,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from '@opentelemetry/api'
+import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, trace } from '@opentelemetry/api'
 import type { NewRecord } from '../event-log/event-log.js'
 
 // Without an SDK (see start-tracing.ts) the API below answers with spans that record nothing, at the cost of a call.
