@@ -24,11 +24,11 @@ const envelope = <T extends string, D extends z.ZodType>(type: T, data: D) =>
 
 /** A listing shown in a slot, or one that lost (`position` 0, outcome not `shown`), with its inputs as served. */
 export const auctionCandidate = z.looseObject({
-  /** 1-based position on the page; 0 for a candidate that was not shown. */
-  position: z.int().min(0),
+  position: z.int().min(0).describe('1-based position on the page; 0 for a candidate that was not shown.'),
   listingId: z.string(),
-  /** '' when the listing is unknown to Endcap (an organic result of the search engine only). */
-  merchantId: z.string(),
+  merchantId: z
+    .string()
+    .describe("'' when the listing is unknown to Endcap (an organic result of the search engine only)."),
   sponsored: z.boolean(),
   campaignId: z.string().default(''),
   adId: z.string().default(''),
@@ -36,22 +36,36 @@ export const auctionCandidate = z.looseObject({
   reason: z.string().default(''),
   pricing: z.enum(['cpc', 'cpm', '']).default(''),
   bidMicros: microsString.default('0'),
-  /** Per click for cpc, per thousand impressions for cpm; '0' for organic slots and losers. */
-  priceMicros: microsString.default('0'),
+  priceMicros: microsString
+    .default('0')
+    .describe("Per click for cpc, per thousand impressions for cpm; '0' for organic slots and losers."),
   pctr: z.number(),
   pcvr: z.number(),
-  /** As the auction weighed and ranked it; 0 for an organic slot, which is not for sale. */
-  quality: z.number().default(0),
+  quality: z
+    .number()
+    .default(0)
+    .describe('As the auction weighed and ranked it; 0 for an organic slot, which is not for sale.'),
   score: z.number().default(0),
   organicScore: z.number().nullable().default(null),
-  /** 1-based rank among the request's organic results; 0 when it was not one. */
-  organicRank: z.int().min(0).default(0),
-  /** As serving weighed it; 0 for an organic slot. */
-  relevance: z.number().default(0),
-  /** With which probability this candidate came into the event: losers that had nothing to do with the result are sampled. */
-  sampleProbability: z.number().gt(0).max(1).default(1),
-  /** The draw that placed it among equal scores; absent when it had no equal. */
-  tieDraw: z.int().min(0).optional(),
+  organicRank: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("1-based rank among the request's organic results; 0 when it was not one."),
+  relevance: z.number().default(0).describe('As serving weighed it; 0 for an organic slot.'),
+  sampleProbability: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe(
+      'With which probability this candidate came into the event: losers that had nothing to do with the result are sampled.',
+    ),
+  tieDraw: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('The draw that placed it among equal scores; absent when it had no equal.'),
 })
 export type AuctionCandidate = z.infer<typeof auctionCandidate>
 
@@ -73,34 +87,27 @@ const auctionCandidates = z.union([
 
 /** What slots were sold by. With it and the bidders, the auction can be decided again. */
 const auctionTerms = z.looseObject({
-  /** Of every bid; '' without bidders. */
-  currency: z.string(),
-  /** The reserve rule that held, by name; '' where none fitted and the house reserve did. */
-  reserveRule: z.string(),
-  /** Per click. */
-  reserveMicros: microsString,
-  /** Per thousand impressions. */
-  reserveCpmMicros: microsString,
+  currency: z.string().describe("Of every bid; '' without bidders."),
+  reserveRule: z
+    .string()
+    .describe("The reserve rule that held, by name; '' where none fitted and the house reserve did."),
+  reserveMicros: microsString.describe('Per click.'),
+  reserveCpmMicros: microsString.describe('Per thousand impressions.'),
   squashing: z.number(),
   maxPerMerchant: z.int(),
-  /** How many slots the page could have. */
-  totalSlots: z.int(),
-  /** The positions for sale. */
-  forSale: z.array(z.int()),
+  totalSlots: z.int().describe('How many slots the page could have.'),
+  forSale: z.array(z.int()).describe('The positions for sale.'),
 })
 
 export const auctionData = z.looseObject({
   auctionId: z.string(),
   requestId: z.string(),
   placement: z.string(),
-  /** The query as typed (at most 200 characters). */
-  query: z.string(),
-  /** The normalised query, as reports group it; '' without a query. */
-  searchTerm: z.string(),
+  query: z.string().describe('The query as typed (at most 200 characters).'),
+  searchTerm: z.string().describe("The normalised query, as reports group it; '' without a query."),
   categories: z.array(z.string()),
   device: z.string(),
-  /** Keyed hash of the customer's id; '' without an id or without consent. */
-  customerHash: z.string(),
+  customerHash: z.string().describe("Keyed hash of the customer's id; '' without an id or without consent."),
   sessionHash: z.string(),
   location: z.object({ lat: z.number(), lng: z.number() }).nullable(),
   modelVersion: z.string(),
@@ -109,12 +116,13 @@ export const auctionData = z.looseObject({
   terms: auctionTerms.nullable().default(null),
   /** Shown slots by position, then losers: every one that had to do with a price, and a sample of the others. */
   candidates: auctionCandidates,
-  /** Feature set version; see ranking/. '' when no features were computed. */
-  featureSet: z.string(),
-  /** Features as served: base64 of little-endian float32, one row a candidate in the order of `candidates`. */
-  features: z.string(),
-  /** How many sponsored candidates left with each reason. */
-  drops: z.record(z.string(), z.int()),
+  featureSet: z.string().describe("Feature set version; see ranking/. '' when no features were computed."),
+  features: z
+    .string()
+    .describe(
+      'Features as served: base64 of little-endian float32, one row a candidate in the order of `candidates`.',
+    ),
+  drops: z.record(z.string(), z.int()).describe('How many sponsored candidates left with each reason.'),
 })
 export const auctionEvent = envelope('auction', auctionData)
 export type AuctionEvent = z.infer<typeof auctionEvent>
@@ -128,8 +136,9 @@ export type Suspicion = (typeof SUSPICIONS)[number]
 
 /** What a token says about the slot it was made for, without the price: the price stays inside the token. */
 const interactionData = z.looseObject({
-  /** The sealed token, opened again by billing; nothing else in this record decides money. */
-  token: z.string(),
+  token: z
+    .string()
+    .describe('The sealed token, opened again by billing; nothing else in this record decides money.'),
   auctionId: z.string(),
   position: z.int().min(0),
   listingId: z.string(),
@@ -142,21 +151,26 @@ const interactionData = z.looseObject({
   device: z.string(),
   modelVersion: z.string(),
   customerHash: z.string().default(''),
-  /** The customer agreed to be recognised; absent: they did not say so. */
-  consented: z.boolean().optional(),
-  /** How it came in: the pixel or redirect (`browser`), or a shop's server (`api`). */
-  channel: z.enum(['browser', 'api']),
+  consented: z
+    .boolean()
+    .optional()
+    .describe('The customer agreed to be recognised; absent: they did not say so.'),
+  channel: z
+    .enum(['browser', 'api'])
+    .describe("How it came in: the pixel or redirect (`browser`), or a shop's server (`api`)."),
   client: z
     .looseObject({ addressHash: z.string().default(''), userAgent: z.string().default('') })
     .prefault({}),
-  /** In the order of SUSPICIONS; the first one is the reason that billing records. */
-  suspicions: z.array(z.enum(SUSPICIONS)).default([]),
+  suspicions: z
+    .array(z.enum(SUSPICIONS))
+    .default([])
+    .describe('In the order of SUSPICIONS; the first one is the reason that billing records.'),
 })
 
 export const INTERACTION_TYPES = ['impression', 'viewable', 'click', 'add_to_cart'] as const
 export type InteractionType = (typeof INTERACTION_TYPES)[number]
 
-const impressionEvent = envelope('impression', interactionData)
+export const impressionEvent = envelope('impression', interactionData)
 const viewableEvent = envelope('viewable', interactionData)
 const clickEvent = envelope('click', interactionData)
 const addToCartEvent = envelope('add_to_cart', interactionData)
@@ -172,7 +186,7 @@ export type InteractionEvent = z.infer<typeof interactionEvent>
  * Says that time has passed in a partition of the interactions topic, and nothing else. `occurredAt` is how far the partition's own time
  * has come, `receivedAt` when that was found. Billing takes it for the time; no shopper did anything, so nothing else counts or keeps it.
  */
-const tickEvent = envelope('tick', z.looseObject({}))
+export const tickEvent = envelope('tick', z.looseObject({}))
 export type TickEvent = z.infer<typeof tickEvent>
 
 /** The interactions topic: interactions, and ticks where none came. */
@@ -232,10 +246,8 @@ const chargeData = z.looseObject({
   device: z.string(),
   modelVersion: z.string(),
   pricing: z.enum(['cpc', 'cpm']),
-  /** What was billed; for `not_charged` 0. */
-  amountMicros: microsString,
-  /** What would have been billed had it been valid and within budget. */
-  priceMicros: microsString,
+  amountMicros: microsString.describe('What was billed; for `not_charged` 0.'),
+  priceMicros: microsString.describe('What would have been billed had it been valid and within budget.'),
   currency: z.string(),
   outcome: z.enum(['charged', 'not_charged']),
   reason: z.enum(CHARGE_REASONS),
@@ -252,13 +264,15 @@ const verdictsData = z.looseObject({
     z.looseObject({
       merchantId: z.string(),
       campaignId: z.string(),
-      /** Id, type and instant (milliseconds since the epoch) of each interaction. */
-      interactions: z.array(z.tuple([z.string(), z.enum(INTERACTION_TYPES), z.int()])).min(1),
+      interactions: z
+        .array(z.tuple([z.string(), z.enum(INTERACTION_TYPES), z.int()]))
+        .min(1)
+        .describe('Id, type and instant (milliseconds since the epoch) of each interaction.'),
     }),
   ),
 })
 export type VerdictsData = z.infer<typeof verdictsData>
-const verdictsEvent = envelope('verdicts', verdictsData)
+export const verdictsEvent = envelope('verdicts', verdictsData)
 export type VerdictsEvent = z.infer<typeof verdictsEvent>
 
 /** Why charges are given back. */
@@ -271,8 +285,7 @@ export type ClawbackReason = (typeof CLAWBACK_REASONS)[number]
  */
 const clawbackData = chargeData.omit({ outcome: true, reason: true, priceMicros: true }).extend({
   clawbackId: z.string(),
-  /** What was given back: the charge's amount. */
-  amountMicros: microsString,
+  amountMicros: microsString.describe("What was given back: the charge's amount."),
   reason: z.enum(CLAWBACK_REASONS),
 })
 export const clawbackEvent = envelope('clawback', clawbackData)
@@ -284,8 +297,7 @@ export type BillingEvent = z.infer<typeof billingEvent>
 
 const apiKeyState = z.looseObject({
   id: z.string(),
-  /** SHA-256 of the key, hex. */
-  hash: z.string(),
+  hash: z.string().describe('SHA-256 of the key, hex.'),
   scopes: z.array(z.string()),
   revoked: z.boolean(),
 })

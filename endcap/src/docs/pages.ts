@@ -2,12 +2,14 @@ import { DROP_REASONS } from '@endcap/ad-server'
 import { ERRORS } from '@endcap/contracts'
 import { configMarkdown } from '@endcap/platform/config'
 import { serviceCatalog } from '../host/services.js'
+import { eventsMarkdown } from './events-page.js'
 
 const GENERATED = '<!-- Written by `npm run docs` from the code: change it there. -->\n\n'
 
 /** The pages of docs/ that are tables of the code, by file name. */
 export const pages = (): Record<string, string> => ({
   'errors.md': errorsPage(),
+  'events.md': `${GENERATED}${eventsMarkdown().trim()}\n`,
   'drop-reasons.md': dropReasonsPage(),
   'configuration.md': `${GENERATED}# Configuration\n\nEnvironment variables; \`endcap config\` prints what is in force.\n\n${configMarkdown(serviceCatalog).trim()}\n`,
 })
