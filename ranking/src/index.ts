@@ -5,6 +5,7 @@ export {
   factPage,
   forgetFacts,
   layDownFacts,
+  smoothedRate,
 } from './listing-facts.js'
 export * from './model-metadata.js'
 export * from './predictor.js'
