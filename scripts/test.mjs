@@ -1,4 +1,4 @@
-// `npm test`: the linter, the type check, the import check, the generated docs and every test on real servers.
+// `npm test`: the linter, the type check, the search for dead code, the import check, the generated docs and every test on real servers.
 // `npm test -- ranking` runs only the tests whose path matches.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -40,6 +40,7 @@ const steps = []
 if (filters.length === 0) {
   steps.push(run('lint', bin('biome'), ['check', '--error-on-warnings', '.']))
   steps.push(run('type check', bin('tsc'), ['--noEmit']))
+  steps.push(run('dead code', bin('knip'), ['--no-progress']))
   steps.push(run('imports', process.execPath, ['scripts/check-imports.mjs']))
   steps.push(run('generated docs', process.execPath, ['scripts/generate-docs.mjs', '--check']))
 }

@@ -3,12 +3,9 @@ export { expectedSpend, InFlightSpend } from './budgets/in-flight.js'
 export { remainingOf } from './budgets/remaining.js'
 export {
   AuctionCaseError,
-  type CaseOutcome,
-  type CaseResult,
-  type CaseSlot,
   runAuctionCase,
 } from './cases/run-case.js'
-export { type AdServer, type AdServerDeps, createAdServer } from './create-ad-server.js'
+export { type AdServer, createAdServer } from './create-ad-server.js'
 export { AdIndex } from './index/ad-index.js'
 export { readChange } from './index/index-feed.js'
 export { retrieve } from './serve/1-retrieve/retrieve.js'
@@ -16,7 +13,7 @@ export { filter, spentOf, tightestOf } from './serve/2-filter/filter.js'
 export { createZoneClock } from './serve/2-filter/zone-clock.js'
 export { sellSlots } from './serve/4-auction/sell-slots.js'
 export { createQueryReader } from './serve/ad-request.js'
-export { DROP_REASONS, DropLedger, type DropReason } from './serve/drop-reasons.js'
+export { DROP_REASONS, DropLedger } from './serve/drop-reasons.js'
 export { NOTHING_CAPPED } from './serve/frequency-caps.js'
-export { DEGRADED, type Degraded } from './serve/serve.js'
-export { STEPS, type Step, type Timings } from './serve/timings.js'
+
+export { STEPS, type Timings } from './serve/timings.js'

@@ -75,7 +75,7 @@ export const isCap = (reason: string): reason is SlotLimit['reason'] =>
  */
 export type LoserRole = 'decisive' | 'passed_over' | 'none'
 
-export interface Loser<B extends Bidder> {
+interface Loser<B extends Bidder> {
   readonly ranked: Ranked<B>
   readonly reason: LossReason
   readonly role: LoserRole
@@ -101,9 +101,6 @@ export function qualityOf(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>
  * Quality to the power s as an integer of 1e-15: from here on the auction computes in integers only, so ranks and prices
  * do not depend on the order of float operations. At least 1, so that a price can be divided by it.
  */
-export const weightOf = (bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): bigint =>
-  BigInt(weightUnits(bidder, squashing))
-
 function weightUnits(bidder: Pick<Bidder, 'pricing' | 'pctr' | 'relevance'>, squashing: number): number {
   const quality = qualityOf(bidder)
   const weight = squashing === 1 ? quality : quality ** squashing
@@ -135,11 +132,7 @@ export const reserveOf = (bidder: Pick<Bidder, 'pricing'>, rules: AuctionRules):
  * still have kept the slot, never below the reserve, never above the winner's own bid. Rounded up once to a whole micro,
  * so that the platform is never paid less than the score it displaced. Per click for cpc, per thousand for cpm.
  */
-export function priceOf(
-  winner: Ranked<Bidder>,
-  next: Ranked<Bidder> | undefined,
-  rules: AuctionRules,
-): Micros {
+function priceOf(winner: Ranked<Bidder>, next: Ranked<Bidder> | undefined, rules: AuctionRules): Micros {
   const reserve = reserveOf(winner.bidder, rules)
   if (!next) return reserve
   const displaced = bidForScore(winner, next.score)

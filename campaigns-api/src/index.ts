@@ -1,2 +1,1 @@
-export { createCampaignsApi } from './create-campaigns-api.js'
-export type { CampaignsApiDeps } from './deps.js'
+export {}

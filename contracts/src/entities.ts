@@ -40,7 +40,7 @@ export const keywordState = z.looseObject({
   negative: z.boolean().default(false),
 })
 /** `day` 1 = Monday … 7 = Sunday; minutes of the day in the campaign's time zone, `toMinute` exclusive. */
-export const daypartState = z.looseObject({
+const daypartState = z.looseObject({
   days: z.array(z.int().min(1).max(7)),
   fromMinute: z.int(),
   toMinute: z.int(),
@@ -59,7 +59,7 @@ export const targetingState = z.looseObject({
 export const NO_TARGETING: z.infer<typeof targetingState> = targetingState.parse({})
 
 /** At most this many impressions for one customer within the last hour, day (24 h) and week (168 h); at least one is set. */
-export const frequencyCapState = z.looseObject({
+const frequencyCapState = z.looseObject({
   hour: z.int().optional(),
   day: z.int().optional(),
   week: z.int().optional(),
@@ -94,7 +94,7 @@ export const campaignState = z.looseObject({
 export type CampaignState = z.infer<typeof campaignState>
 
 /** A flat reserve for the requests it names; of several that fit, the most particular one holds (see `docs/auction.md`). */
-export const reserveRuleState = z.looseObject({
+const reserveRuleState = z.looseObject({
   /** As explanations name it; unique among the rules. */
   name: z.string(),
   /** null: any. */

@@ -10,7 +10,7 @@ import { microsString } from './scalars.js'
  * `occurredAt` is when it happened by its source's clock, `receivedAt` when Endcap accepted it (both RFC 3339, UTC);
  * neither changes when a record is sent again. `key` decides the partition: records of one key stay in order.
  */
-export const envelope = <T extends string, D extends z.ZodType>(type: T, data: D) =>
+const envelope = <T extends string, D extends z.ZodType>(type: T, data: D) =>
   z.looseObject({
     id: z.string().min(1).max(128),
     type: z.literal(type),
@@ -86,7 +86,7 @@ const auctionCandidates = z.union([
 ])
 
 /** What slots were sold by. With it and the bidders, the auction can be decided again. */
-export const auctionTerms = z.looseObject({
+const auctionTerms = z.looseObject({
   currency: z.string().describe("Of every bid; '' without bidders."),
   reserveRule: z
     .string()
@@ -98,7 +98,6 @@ export const auctionTerms = z.looseObject({
   totalSlots: z.int().describe('How many slots the page could have.'),
   forSale: z.array(z.int()).describe('The positions for sale.'),
 })
-export type AuctionTerms = z.infer<typeof auctionTerms>
 
 export const auctionData = z.looseObject({
   auctionId: z.string(),
@@ -125,7 +124,6 @@ export const auctionData = z.looseObject({
     ),
   drops: z.record(z.string(), z.int()).describe('How many sponsored candidates left with each reason.'),
 })
-export type AuctionData = z.infer<typeof auctionData>
 export const auctionEvent = envelope('auction', auctionData)
 export type AuctionEvent = z.infer<typeof auctionEvent>
 
@@ -137,7 +135,7 @@ export const SUSPICIONS = ['bot', 'data_center', 'prefetch', 'address_rate', 'cu
 export type Suspicion = (typeof SUSPICIONS)[number]
 
 /** What a token says about the slot it was made for, without the price: the price stays inside the token. */
-export const interactionData = z.looseObject({
+const interactionData = z.looseObject({
   token: z
     .string()
     .describe('The sealed token, opened again by billing; nothing else in this record decides money.'),
@@ -168,15 +166,14 @@ export const interactionData = z.looseObject({
     .default([])
     .describe('In the order of SUSPICIONS; the first one is the reason that billing records.'),
 })
-export type InteractionData = z.infer<typeof interactionData>
 
 export const INTERACTION_TYPES = ['impression', 'viewable', 'click', 'add_to_cart'] as const
 export type InteractionType = (typeof INTERACTION_TYPES)[number]
 
 export const impressionEvent = envelope('impression', interactionData)
-export const viewableEvent = envelope('viewable', interactionData)
-export const clickEvent = envelope('click', interactionData)
-export const addToCartEvent = envelope('add_to_cart', interactionData)
+const viewableEvent = envelope('viewable', interactionData)
+const clickEvent = envelope('click', interactionData)
+const addToCartEvent = envelope('add_to_cart', interactionData)
 export const interactionEvent = z.discriminatedUnion('type', [
   impressionEvent,
   viewableEvent,
@@ -196,23 +193,21 @@ export type TickEvent = z.infer<typeof tickEvent>
 export const interactionTopicEvent = z.discriminatedUnion('type', [interactionEvent, tickEvent])
 export type InteractionTopicEvent = z.infer<typeof interactionTopicEvent>
 
-export const orderLineData = z.looseObject({
+const orderLineData = z.looseObject({
   lineId: z.string(),
   listingId: z.string(),
   /** '' when the listing is unknown to Endcap. */
   merchantId: z.string(),
-  campaignCategories: z.array(z.string()).default([]),
   quantity: z.int().min(1),
   unitPriceMicros: microsString,
 })
-export const orderData = z.looseObject({
+const orderData = z.looseObject({
   orderId: z.string(),
   customerHash: z.string(),
   currency: z.string(),
   placedAt: z.string(),
   lines: z.array(orderLineData).min(1),
 })
-export type OrderData = z.infer<typeof orderData>
 export const orderEvent = envelope('order', orderData)
 export type OrderEvent = z.infer<typeof orderEvent>
 
@@ -236,7 +231,7 @@ export const CHARGE_REASONS = [
 ] as const
 export type ChargeReason = (typeof CHARGE_REASONS)[number]
 
-export const chargeData = z.looseObject({
+const chargeData = z.looseObject({
   chargeId: z.string(),
   interactionId: z.string(),
   interactionType: z.enum(INTERACTION_TYPES),
@@ -257,7 +252,6 @@ export const chargeData = z.looseObject({
   outcome: z.enum(['charged', 'not_charged']),
   reason: z.enum(CHARGE_REASONS),
 })
-export type ChargeData = z.infer<typeof chargeData>
 export const chargeEvent = envelope('charge', chargeData)
 export type ChargeEvent = z.infer<typeof chargeEvent>
 
@@ -265,7 +259,7 @@ export type ChargeEvent = z.infer<typeof chargeEvent>
  * Valid interactions that cost nothing under their pricing (a cpc impression, a cpm click), as billing judged them, many in one event.
  * Together with the `charge` events they are the verdicts of all sponsored interactions, one each.
  */
-export const verdictsData = z.looseObject({
+const verdictsData = z.looseObject({
   campaigns: z.array(
     z.looseObject({
       merchantId: z.string(),
@@ -289,12 +283,11 @@ export type ClawbackReason = (typeof CLAWBACK_REASONS)[number]
  * A charge given back, because what it billed was found invalid later. `occurredAt` is the charge's, so that reports restate the
  * day of the charge; the slot's description is the charge's too.
  */
-export const clawbackData = chargeData.omit({ outcome: true, reason: true, priceMicros: true }).extend({
+const clawbackData = chargeData.omit({ outcome: true, reason: true, priceMicros: true }).extend({
   clawbackId: z.string(),
   amountMicros: microsString.describe("What was given back: the charge's amount."),
   reason: z.enum(CLAWBACK_REASONS),
 })
-export type ClawbackData = z.infer<typeof clawbackData>
 export const clawbackEvent = envelope('clawback', clawbackData)
 export type ClawbackEvent = z.infer<typeof clawbackEvent>
 
@@ -302,7 +295,7 @@ export type ClawbackEvent = z.infer<typeof clawbackEvent>
 export const billingEvent = z.discriminatedUnion('type', [chargeEvent, verdictsEvent, clawbackEvent])
 export type BillingEvent = z.infer<typeof billingEvent>
 
-export const apiKeyState = z.looseObject({
+const apiKeyState = z.looseObject({
   id: z.string(),
   hash: z.string().describe('SHA-256 of the key, hex.'),
   scopes: z.array(z.string()),
@@ -314,7 +307,7 @@ export type ApiKeyState = z.infer<typeof apiKeyState>
  * One entity's whole state after a change: the change topic is compacted by `kind:id`, so the last record of a key is the entity.
  * `sequence` is the outbox position: higher is later, over all entities.
  */
-export const changeData = z.discriminatedUnion('kind', [
+const changeData = z.discriminatedUnion('kind', [
   z.looseObject({ kind: z.literal('merchant'), id: z.string(), sequence: z.string(), state: merchantState }),
   z.looseObject({ kind: z.literal('listing'), id: z.string(), sequence: z.string(), state: listingState }),
   z.looseObject({ kind: z.literal('campaign'), id: z.string(), sequence: z.string(), state: campaignState }),
@@ -323,6 +316,6 @@ export const changeData = z.discriminatedUnion('kind', [
 ])
 export type ChangeData = z.infer<typeof changeData>
 export const changeEvent = envelope('change', changeData)
-export type ChangeEvent = z.infer<typeof changeEvent>
+type ChangeEvent = z.infer<typeof changeEvent>
 
 export type AnyEvent = AuctionEvent | InteractionTopicEvent | OrderEvent | BillingEvent | ChangeEvent

@@ -32,4 +32,3 @@ export const inFlightView = z.object({
   campaigns: z.record(z.string(), microsString),
   merchants: z.record(z.string(), microsString),
 })
-export type InFlightView = z.infer<typeof inFlightView>

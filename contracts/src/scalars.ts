@@ -109,9 +109,8 @@ export const category = text(128)
 export const placementName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a lower-case name such as "search"')
-export const DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const
+const DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const
 export const device = z.enum(DEVICES)
-export type Device = (typeof DEVICES)[number]
 
 /** An IPv4 or IPv6 address. */
 export const ipAddress = z.union([z.ipv4(), z.ipv6()], 'must be an IPv4 or IPv6 address')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** What an API key may do. `merchant:<id>` reads and writes that merchant's own objects; `operator` may do everything. */
-export const SCOPE_NAMES = ['serve', 'events', 'reports', 'orders', 'operator'] as const
+const SCOPE_NAMES = ['serve', 'events', 'reports', 'orders', 'operator'] as const
 export type Scope = (typeof SCOPE_NAMES)[number] | `merchant:${string}`
 
 export const scope = z

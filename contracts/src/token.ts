@@ -44,13 +44,13 @@ const SAID_NOTHING = 0
 const REFUSED = 1
 const CONSENTED = 2
 
-export type OpenedToken =
+type OpenedToken =
   | { readonly ok: true; readonly token: SlotToken }
   | { readonly ok: false; readonly reason: 'malformed' | 'forged' }
   | { readonly ok: false; readonly reason: 'unknown_key'; readonly keyId: string }
 
 /** What all tokens of one page say alike. */
-export type PageFacts = Pick<
+type PageFacts = Pick<
   SlotToken,
   | 'auctionId'
   | 'placement'
@@ -76,7 +76,7 @@ export const printAd = (of: Pick<SlotToken, 'campaignId' | 'adId' | 'merchantId'
   packTexts([of.campaignId, of.adId, of.merchantId, of.currency])
 
 /** Makes the token of one slot of a page; `listing` and `ad` (a sponsored slot) are what `printListing` and `printAd` give. */
-export type SealSlot = (position: number, listing: string, ad?: string) => string
+type SealSlot = (position: number, listing: string, ad?: string) => string
 
 export interface TokenSealer {
   /**

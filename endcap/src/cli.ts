@@ -27,9 +27,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   shoppers: async () => (await import('./commands/shoppers.js')).shoppersCommand,
 }
 
-export const EXIT_OK = 0
-export const EXIT_FAILED = 1
-export const EXIT_USAGE = 2
+const EXIT_OK = 0
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
 
 /** The command line: whole, as help and tests need it, or with one command only. */
 export async function createProgram(only?: string): Promise<Command> {

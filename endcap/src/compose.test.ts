@@ -115,7 +115,7 @@ describe('the Dockerfile', () => {
       workspaces: string[]
     }
     const target = mkdtempSync(join(tmpdir(), 'endcap-manifests-'))
-    const [, copy] = /RUN mkdir \/manifests && (find [^]*?\{\} \+)/.exec(text)!
+    const [, copy] = /RUN mkdir \/manifests && (find [\s\S]*?\{\} \+)/.exec(text)!
     execFileSync('sh', ['-c', copy!.replace('/manifests', target)], { cwd: fileURLToPath(root) })
     for (const folder of workspaces) {
       expect(existsSync(join(target, folder, 'package.json')), folder).toBe(true)

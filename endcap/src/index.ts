@@ -1,2 +1,2 @@
-export { loadConfig, type Role } from './host/services.js'
-export { type Host, type HostOptions, startHost } from './host/start-host.js'
+export { loadConfig } from './host/services.js'
+export { startHost } from './host/start-host.js'

@@ -1,7 +1,7 @@
 import type { Metrics } from './train/metrics.js'
 
 /** One comparison of the gate. null: it had no meaning on these rows. */
-export interface GateCheck {
+interface GateCheck {
   readonly name: string
   readonly left: number | null
   readonly right: number | null
@@ -15,9 +15,9 @@ export interface Gate {
 
 /** Least sizes below which a comparison is noise. */
 export const LEAST_TRAINING_ROWS = 500
-export const LEAST_TRAINING_POSITIVES = 20
-export const LEAST_TEST_ROWS = 100
-export const LEAST_TEST_POSITIVES = 3
+const LEAST_TRAINING_POSITIVES = 20
+const LEAST_TEST_ROWS = 100
+const LEAST_TEST_POSITIVES = 3
 const LEAST_CALIBRATION = 0.8
 const LARGEST_CALIBRATION = 1.25
 const CHANCE_DEVIATIONS = 2

@@ -1,2 +1,1 @@
 export { createOrders } from './create-orders.js'
-export type { OrdersDeps } from './deps.js'

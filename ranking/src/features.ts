@@ -27,7 +27,7 @@ import type {
 } from './types.js'
 
 /** Every feature, in column order. None knows the bid: a prediction must not depend on what an advertiser offers. */
-export const FEATURES = [
+const FEATURES = [
   { name: 'log_position', meaning: 'ln of the shown position; the reference position (0) when serving' },
   { name: 'listing_ctr', meaning: 'log-odds of the smoothed click rate of the listing' },
   { name: 'query_listing_ctr', meaning: 'log-odds of the smoothed click rate of the listing for this query' },

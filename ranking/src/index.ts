@@ -5,7 +5,6 @@ export {
   factPage,
   forgetFacts,
   layDownFacts,
-  PRIOR_WEIGHT,
   smoothedRate,
 } from './listing-facts.js'
 export * from './model-metadata.js'

@@ -17,7 +17,7 @@ export interface FactPage {
 
 export const FACT_ROW = 16
 
-export const GENERATION = 0
+const GENERATION = 0
 /** Log-odds of the smoothed click rate. */
 export const CTR = 1
 /** Log-odds of the smoothed orders per click. */
@@ -78,7 +78,7 @@ export function historyOf(listingId: string, stats: StatsView) {
 export const NOTHING_SEEN: RateCounts = { impressions: 0, clicks: 0, orders: 0 }
 
 /** Pseudo-impressions (or clicks) that the prior is worth. FORMULAS §6. */
-export const PRIOR_WEIGHT = 10
+const PRIOR_WEIGHT = 10
 
 /** (prior·w + successes) ÷ (w + trials), w = 10; kept off 0 and 1 although a stream may hold more clicks than impressions. */
 export function smoothedRate(prior: number, successes: number, trials: number): number {

@@ -1,7 +1,7 @@
 import { fieldsOf } from './onnx/protobuf.js'
 
 /** Rows with the trainer's own predictions, carried inside the model and predicted again wherever it is loaded. */
-export interface GoldenRows {
+interface GoldenRows {
   /** GOLDEN_ROWS × features, row-major. */
   readonly features: Float32Array
   readonly pctr: Float32Array
@@ -93,7 +93,7 @@ export function encodeFloats(values: Float32Array): string {
 }
 
 /** Reads `encodeFloats`; bytes beyond the last whole float are ignored. */
-export function decodeFloats(text: string): Float32Array {
+function decodeFloats(text: string): Float32Array {
   const bytes = Buffer.from(text, 'base64')
   const whole = new Uint8Array(bytes.length - (bytes.length % 4))
   whole.set(bytes.subarray(0, whole.length))

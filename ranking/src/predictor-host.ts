@@ -3,10 +3,10 @@ import { counterOf, gaugeOf, histogramOf, type Registry } from '@endcap/platform
 import type { Predictions, Predictor } from './types.js'
 
 /** Why a request is answered from smoothed rates; goes into its `degraded`. */
-export const MODEL_FAULTS = ['model_unavailable', 'model_slow', 'model_invalid'] as const
+const MODEL_FAULTS = ['model_unavailable', 'model_slow', 'model_invalid'] as const
 export type ModelFault = (typeof MODEL_FAULTS)[number]
 
-export type HostPrediction =
+type HostPrediction =
   | { readonly ok: true; readonly modelVersion: string; readonly predictions: Predictions }
   | { readonly ok: false; readonly reason: ModelFault }
 

@@ -84,7 +84,7 @@ export const emptySnapshot = (version = 'empty'): StatsSnapshot => ({
 export const emptyStats: StatsView = statsView(emptySnapshot())
 
 /** Something that happened to a listing in a slot, for replay in time order. */
-export interface StatsEvent {
+interface StatsEvent {
   readonly type: 'impression' | 'click' | 'order'
   readonly listingId: string
   /** '' without a query. */

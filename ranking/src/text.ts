@@ -80,7 +80,7 @@ export const segmentIntoBigrams: Segment = (run) => {
  * Words by the dictionary of ICU, or bigrams where Node was built without one. ICU has no dictionary of Korean, so Hangul always
  * becomes bigrams: 남성운동화 and 운동화를 hold those of 운동화.
  */
-export const defaultSegment: Segment = createSegment()
+const defaultSegment: Segment = createSegment()
 
 function createSegment(): Segment {
   if (typeof Intl.Segmenter !== 'function') return segmentIntoBigrams

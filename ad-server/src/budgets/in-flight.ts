@@ -3,7 +3,7 @@ import type { Holder } from './accounts.js'
 
 const BUCKET_MS = 1_000
 /** Shown, clicked, billed and published by then, or not at all. */
-export const HOLD_MS = 60_000
+const HOLD_MS = 60_000
 const BUCKETS = HOLD_MS / BUCKET_MS
 
 interface Held {

@@ -126,7 +126,6 @@ const prediction = z.strictObject({
   relevance: z.number().min(0).max(1).optional(),
   orderValue: money.optional(),
 })
-export type CasePrediction = z.infer<typeof prediction>
 
 const expectedSlot = z.strictObject({
   position: z.int(),

@@ -34,7 +34,7 @@ import { type CapsLeft, NOTHING_CAPPED } from '../serve/frequency-caps.js'
 import { type AuctionCase, auctionCase, type CaseCampaign, type CaseListing } from './case-schema.js'
 import { differencesOf } from './differences.js'
 
-export interface CaseSlot {
+interface CaseSlot {
   readonly position: number
   readonly listingId: string
   readonly campaignId: string
@@ -44,7 +44,7 @@ export interface CaseSlot {
 }
 
 /** As `explain` tells it; only winners have a price. */
-export type CaseOutcome = Omit<ExplainedCandidate, 'price'> & { readonly price?: string }
+type CaseOutcome = Omit<ExplainedCandidate, 'price'> & { readonly price?: string }
 
 export interface CaseResult {
   /** The rules that held. */

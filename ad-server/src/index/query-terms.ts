@@ -1,7 +1,7 @@
 import type { Names } from './packed/names.js'
 
 /** Stands for a term that no keyword uses. */
-export const UNKNOWN_TERM = -1
+const UNKNOWN_TERM = -1
 
 /** A query as keywords are compared with it. */
 export interface QueryTerms {

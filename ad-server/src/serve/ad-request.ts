@@ -75,5 +75,3 @@ export function createQueryReader(capacity = 10_000) {
     }
   }
 }
-
-export type QueryReader = ReturnType<typeof createQueryReader>

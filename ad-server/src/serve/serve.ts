@@ -48,7 +48,7 @@ import type { IdentityHasher } from './identity-hasher.js'
 import { type Lap, startLaps, type Timings } from './timings.js'
 
 /** Why an answer is less than it could be. */
-export const DEGRADED = [
+const DEGRADED = [
   'model_unavailable',
   'model_slow',
   'model_invalid',
@@ -57,7 +57,7 @@ export const DEGRADED = [
   'spool_full',
   'sponsored_failed',
 ] as const
-export type Degraded = (typeof DEGRADED)[number]
+type Degraded = (typeof DEGRADED)[number]
 
 export interface ServeDeps {
   readonly index: AdIndex
@@ -76,7 +76,7 @@ export interface ServeDeps {
   readonly timings: Timings | undefined
 }
 
-export interface ServeOptions {
+interface ServeOptions {
   readonly requestId: string
   readonly explain: boolean
   /** Of all auctions of the call. */
@@ -85,7 +85,7 @@ export interface ServeOptions {
 
 export type Customer = NonNullable<RankBody['customer']>
 
-export interface AuctionOutcome {
+interface AuctionOutcome {
   readonly auctionId: string
   readonly winners: readonly ServedSlot[]
   readonly degraded: readonly string[]

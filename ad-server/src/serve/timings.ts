@@ -9,7 +9,7 @@ export const STEPS = [
   'log',
   'serialise',
 ] as const
-export type Step = (typeof STEPS)[number]
+type Step = (typeof STEPS)[number]
 
 /** Told how long each step of a request took, in nanoseconds of wall-clock time. */
 export type Timings = (step: Step, nanoseconds: number) => void

@@ -37,9 +37,9 @@ export const KEYS = {
   operator: 'ek_operator',
   orders: 'ek_orders',
 }
-export const tokenKeys = [{ id: 'k1', secret: Buffer.alloc(32, 7) }]
+const tokenKeys = [{ id: 'k1', secret: Buffer.alloc(32, 7) }]
 export const sealer = createTokenSealer(tokenKeys)
-export const identityKey = Buffer.alloc(32, 9)
+const identityKey = Buffer.alloc(32, 9)
 /** Of a browser that no list of robots holds. */
 export const BROWSER = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
 /** A Monday. */

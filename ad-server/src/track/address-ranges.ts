@@ -12,7 +12,7 @@ export interface AddressRanges {
 }
 
 /** A line of a list of networks that is none. */
-export class AddressRangesError extends Error {
+class AddressRangesError extends Error {
   override readonly name = 'AddressRangesError'
 }
 

@@ -10,7 +10,7 @@ export interface FirstContent {
 }
 
 /** What became of an id before: the same event was taken, or another one came first. */
-export type Known = 'taken' | 'conflict'
+type Known = 'taken' | 'conflict'
 
 export interface FirstContents {
   /**

@@ -5,7 +5,7 @@ export const MERCHANTS = 1000
 /** So many ads are met by a query that holds COMMON_WORDS. */
 export const MATCHING = 500
 /** Words of the query: other keywords hold one of them, often, but never both. */
-export const COMMON_WORDS = ['often', 'searched'] as const
+const COMMON_WORDS = ['often', 'searched'] as const
 /** Where the requests come from; campaigns with places are elsewhere. */
 export const PLACE = { lat: 52.52, lng: 13.4 }
 

@@ -12,7 +12,7 @@ export interface BenchMarket {
   readonly requests: readonly RankRequest[]
 }
 
-export interface BenchListing {
+interface BenchListing {
   readonly id: string
   /** Index of its merchant. */
   readonly merchant: number
@@ -22,7 +22,7 @@ export interface BenchListing {
   readonly price: string
 }
 
-export interface BenchCampaign {
+interface BenchCampaign {
   readonly merchant: number
   readonly listing: string
   readonly bid: string
@@ -82,8 +82,6 @@ const BRANDS = [
   'Lumen',
   'Mistral',
 ]
-
-export const TOPICS_AT_MOST = NOUNS.length
 
 /** The same for the same numbers. `requests` distinct bodies, spread evenly over the topics. */
 export function createBenchMarket({ topics, requests }: { topics: number; requests: number }): BenchMarket {

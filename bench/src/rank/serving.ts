@@ -132,7 +132,7 @@ export async function startServing(
 }
 
 /** The market as the change feed tells it. */
-export function changesOf(market: BenchMarket): NewRecord[] {
+function changesOf(market: BenchMarket): NewRecord[] {
   let sequence = 0
   const records: NewRecord[] = []
   const add = (change: ChangeOf<ChangeData>): void => {

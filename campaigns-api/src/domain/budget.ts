@@ -13,7 +13,7 @@ export interface PacingRecord {
 }
 
 /** Before this share of the day's traffic has gone by, a forecast would be a guess. */
-export const LEAST_FORECAST_SHARE = 0.02
+const LEAST_FORECAST_SHARE = 0.02
 
 export interface BudgetFacts {
   readonly day: string
@@ -57,7 +57,7 @@ export function budgetAnswer(campaign: CampaignRecord, facts: BudgetFacts): Camp
  * Spend so far ÷ the share of the day's forecast traffic that has gone by, never more than spend so far + what the tightest
  * limit leaves; undefined while less than 2 % of the traffic has gone by.
  */
-export function forecastDay(
+function forecastDay(
   campaign: CampaignRecord,
   means: CampaignMeans,
   pacing: Pick<PacingRecord, 'share'> | undefined,

@@ -9,7 +9,7 @@ import { createKeyVerifier, insertApiKey, newApiKey } from '@endcap/storage/post
 import { startTestPostgres } from '@endcap/storage/testing'
 import { createCampaignsApi } from '../create-campaigns-api.js'
 
-export interface Answer<T> {
+interface Answer<T> {
   readonly status: number
   readonly body: T
   readonly headers: Readonly<Record<string, unknown>>

@@ -3,7 +3,7 @@ import { instant } from '../scalars.js'
 import { explainedCandidate, explainedRules } from './serving.js'
 
 /** A bidder of a logged auction. What happened to its bid before the auction is not logged; `bid` is what entered it. */
-export const loggedOutcome = explainedCandidate.omit({ bidding: true }).extend({
+const loggedOutcome = explainedCandidate.omit({ bidding: true }).extend({
   /** 1-based position on the page; 0 when it was not shown. */
   position: z.int(),
   /** With which probability it came into the log: losers that had nothing to do with the result are sampled. */

@@ -112,7 +112,7 @@ export const listing = z.object({
   updatedAt: z.string(),
 })
 
-export const keyword = z.strictObject({
+const keyword = z.strictObject({
   text: wording(200),
   match: z.enum(MATCH_TYPES),
   negative: z.boolean().optional(),

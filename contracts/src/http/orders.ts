@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { callerId, currencyCode, instant, money } from '../scalars.js'
 
-export const orderLine = z.strictObject({
+const orderLine = z.strictObject({
   id: callerId,
   listingId: callerId,
   quantity: z.int().min(1).max(1_000_000),

@@ -24,7 +24,7 @@ export const REPORT_METRICS = [
 ] as const
 export type ReportMetric = (typeof REPORT_METRICS)[number]
 
-export const REPORT_DIMENSIONS = [
+const REPORT_DIMENSIONS = [
   'day',
   'hour',
   'merchant',
@@ -60,7 +60,6 @@ const filters = z.strictObject({
   /** true: sponsored slots only; false: organic slots only. */
   sponsored: z.boolean().optional(),
 })
-export type ReportFilters = z.infer<typeof filters>
 
 const unique = <T>(values: readonly T[]) => new Set(values).size === values.length
 

@@ -23,8 +23,8 @@ const customer = z.strictObject({
   consent: z.boolean().optional(),
 })
 
-export const MAX_ORGANIC = 500
-export const MAX_SLOTS = 100
+const MAX_ORGANIC = 500
+const MAX_SLOTS = 100
 
 export const rankBody = z.strictObject({
   placement: placementName,
@@ -121,7 +121,7 @@ export const explainedRules = z.object({
   squashing: z.number(),
   maxPerMerchant: z.int(),
 })
-export const explanation = z.object({
+const explanation = z.object({
   rules: explainedRules,
   /** The positions that were for sale. */
   forSale: z.array(z.int()),
@@ -174,7 +174,7 @@ export const auctionsBody = z.strictObject({
   auctions: z.array(itemOf(auctionInput)).min(1).max(5),
   customer: customer.optional(),
 })
-export const auctionWinner = z.object({
+const auctionWinner = z.object({
   rank: z.int(),
   listingId: z.string(),
   campaignId: z.string(),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { problem } from '@endcap/contracts'
 import { Pool } from 'undici'
 
-export interface ApiAnswer<T> {
+interface ApiAnswer<T> {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: T

@@ -13,7 +13,7 @@ export interface DemoListing {
   readonly appeal: number
 }
 
-export interface DemoCampaign {
+interface DemoCampaign {
   readonly merchant: number
   readonly name: string
   readonly pricing: 'cpc' | 'cpm'
@@ -27,7 +27,7 @@ export interface DemoCampaign {
   readonly listings: readonly string[]
 }
 
-export interface DemoMerchant {
+interface DemoMerchant {
   readonly name: string
   readonly timeZone: string
   readonly deposit: string

@@ -19,7 +19,7 @@ export interface ShopperOptions {
   readonly runId: string
 }
 
-export const SHOP_URL = 'https://shop.example'
+const SHOP_URL = 'https://shop.example'
 const PROGRESS_EVERY = 25
 
 /**

@@ -155,7 +155,7 @@ class LineQueue {
 }
 
 /** A CSV record as an item; empty cells are absent fields. */
-export function csvItem(record: Readonly<Record<string, string>>): Record<string, unknown> {
+function csvItem(record: Readonly<Record<string, string>>): Record<string, unknown> {
   const item: Record<string, unknown> = { categories: [] }
   const attributes: Record<string, string> = {}
   for (const [column, value] of Object.entries(record)) {

@@ -8,7 +8,7 @@ import { gamma, normalQuantile } from './draws.js'
  */
 
 /** Auctions a minute in the simulator as published; budgets here are cut in the same proportion as traffic. */
-export const REFERENCE_AUCTIONS_PER_MINUTE = 3000
+const REFERENCE_AUCTIONS_PER_MINUTE = 3000
 export const BUDGET_LOG_GAMMA_SHAPE = 3.77
 /** Bids by size of the daily budget, as cut: log-mean and log-deviation. */
 const BID_CLASSES = [

@@ -20,8 +20,8 @@ import { BUDGET_LOG_GAMMA_SHAPE, trafficAt } from './reference-market.js'
  * What a process knows of spend that billing has not counted yet: nothing; what it holds itself; or what all hold, as in
  * production.
  */
-export const HOLDINGS = ['nothing', 'own', 'all'] as const
-export type Holding = (typeof HOLDINGS)[number]
+const HOLDINGS = ['nothing', 'own', 'all'] as const
+type Holding = (typeof HOLDINGS)[number]
 
 export interface DeliveryOptions {
   readonly seed: number

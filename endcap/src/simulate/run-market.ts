@@ -22,7 +22,7 @@ import {
   trafficAt,
 } from './reference-market.js'
 
-export const STRATEGIES = ['none', 'hard', 'endcap'] as const
+const STRATEGIES = ['none', 'hard', 'endcap'] as const
 /**
  * `none`: bids until the budget is gone. `hard`: the controller's signal decides how many auctions a campaign takes part in, with its whole
  * bid. `endcap`: the signal is the multiplier on the bid, and the gate only beneath its floor.

@@ -22,7 +22,7 @@ export interface SimulationOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-export interface MarketRow {
+interface MarketRow {
   readonly strategy: Strategy
   /** `gsp`: as Endcap sells. `first`: as the reference does, to show that the market has its shape. */
   readonly pricing: Pricing
@@ -31,7 +31,7 @@ export interface MarketRow {
   readonly billedOver: number
 }
 
-export interface DeliveryRow {
+interface DeliveryRow {
   readonly pacing: DeliveryOptions['pacing']
   readonly holding: DeliveryOptions['holding']
   /** Clicked but not billed, as a share of what was billed. */

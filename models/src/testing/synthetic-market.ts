@@ -42,7 +42,7 @@ export interface MarketOptions {
   readonly crossedTastes?: boolean
 }
 
-export interface ServedAuction {
+interface ServedAuction {
   readonly event: AuctionEvent
   readonly features: Float32Array
 }

@@ -17,7 +17,7 @@ export interface FitInput {
   readonly goldenRows: number
 }
 
-export interface FittedHead {
+interface FittedHead {
   readonly model: BoostedModel
   /** The penalty of the logistic regression that validation chose. */
   readonly l2: number

@@ -17,7 +17,7 @@ export interface Metrics {
   readonly perPosition: readonly PositionMetrics[]
 }
 
-export interface PositionMetrics {
+interface PositionMetrics {
   readonly position: number
   readonly rows: number
   readonly positives: number

@@ -18,7 +18,6 @@ export const orderEventOf = (order: PlacedOrder, eventId: string, customerHash: 
         lineId: line.id,
         listingId: line.listingId,
         merchantId: line.listing?.merchantId ?? '',
-        campaignCategories: [...(line.listing?.categories ?? [])],
         quantity: line.quantity,
         unitPriceMicros: line.unitPriceMicros.toString(),
       })),

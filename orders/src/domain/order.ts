@@ -5,7 +5,6 @@ export interface ListingAtOrder {
   readonly merchantId: string
   readonly title: string
   readonly url: string
-  readonly categories: readonly string[]
   readonly priceMicros: Micros
   readonly currency: string
 }

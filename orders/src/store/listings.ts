@@ -7,7 +7,7 @@ export async function listingsById(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, ListingAtOrder>> {
   const { rows } = await q.query<ListingAtOrder & { id: string }>(
-    `select id, merchant_id as "merchantId", title, url, categories, price_micros as "priceMicros", currency
+    `select id, merchant_id as "merchantId", title, url, price_micros as "priceMicros", currency
      from listings where id = any($1::text[])`,
     [[...new Set(ids)]],
   )

@@ -78,7 +78,6 @@ async function order(
         lineId,
         listingId,
         merchantId: 'm1',
-        campaignCategories: [],
         quantity,
         unitPriceMicros: '19990000',
       })),

@@ -3,7 +3,7 @@ import { type ClickHouse, toDateTime64 } from '@endcap/platform/clickhouse'
 /** Days back from the order within which a click earns it, the first and the last millisecond included. */
 export const CLICK_WINDOW_DAYS = 14
 /** The same for a view (an impression). */
-export const VIEW_WINDOW_DAYS = 1
+const VIEW_WINDOW_DAYS = 1
 
 /**
  * Last touch, as `with` expressions that end in `credited`: of the customer's sponsored touches with the line's listing, with

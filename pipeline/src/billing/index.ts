@@ -1,3 +1,2 @@
-export { BILLING_CONSUMER, type BillRecordsDeps } from './bill-records.js'
-export { type BillingDeps, createBilling } from './billing.js'
-export { createTicks, type TicksDeps } from './ticks.js'
+export { createBilling } from './billing.js'
+export { createTicks } from './ticks.js'

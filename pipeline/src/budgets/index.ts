@@ -1,1 +1,1 @@
-export { type BudgetPublisherDeps, createBudgetPublisher } from './budget-publisher.js'
+export { createBudgetPublisher } from './budget-publisher.js'

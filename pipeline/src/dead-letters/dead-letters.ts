@@ -2,7 +2,7 @@ import { EndcapError, TOPICS, type Topic } from '@endcap/contracts'
 import type { EventLog, LogRecord } from '@endcap/platform/event-log'
 import { DEAD_LETTER_HEADERS as H, ORIGINAL_HEADER_PREFIX } from './dead-letter.js'
 
-export interface DeadLetterSummary {
+interface DeadLetterSummary {
   /** `topic:partition:offset` of the record that was given up. */
   readonly id: string
   readonly topic: Topic

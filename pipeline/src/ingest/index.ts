@@ -1,4 +1,3 @@
-export { createIngest, type IngestDeps } from './ingest.js'
-export { createIngestRange, type IngestRangeDeps, type RangeCounts } from './ingest-range.js'
-export { INGESTED_TOPICS, type IngestedTopic } from './plans.js'
-export { INGEST_GROUP, type IngestProgress, ingestedThrough, isIngested } from './progress.js'
+export { createIngest } from './ingest.js'
+
+export { ingestedThrough, isIngested } from './progress.js'

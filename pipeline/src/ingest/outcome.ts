@@ -1,10 +1,5 @@
 /** Why a record is not stored, and is kept in the dead-letter topic instead. */
-export const DEAD_LETTER_REASONS = [
-  'not_json',
-  'unknown_type',
-  'invalid_event',
-  'value_out_of_range',
-] as const
+const DEAD_LETTER_REASONS = ['not_json', 'unknown_type', 'invalid_event', 'value_out_of_range'] as const
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number]
 
 /** Why a record leaves nothing behind: its event is stored already, or is of a type that no table holds. */

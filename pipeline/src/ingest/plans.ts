@@ -81,7 +81,7 @@ const rowsOf = <Row>(table: Table<Row>, rows: readonly Row[]): TableRows => ({
 })
 
 /** The topics that ClickHouse remembers. */
-export const INGEST_PLANS = {
+const INGEST_PLANS = {
   [TOPICS.auctions]: definePlan({
     types: ['auction'],
     schema: auctionEvent,

@@ -1,5 +1,4 @@
-export { type BudgetLimits, type BudgetSpend, dayAllowance } from './domain/allowance.js'
 export * from './domain/controller.js'
 export * from './domain/day-plan.js'
 export * from './domain/traffic-curve.js'
-export { createPacing, type PacingDeps } from './pacing.js'
+export { createPacing } from './pacing.js'

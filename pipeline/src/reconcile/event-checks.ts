@@ -181,7 +181,7 @@ async function readLog(
 }
 
 /** A record that ingest takes for an event, by ingest's own steps. */
-export function createEventOf(plan: TopicPlan) {
+function createEventOf(plan: TopicPlan) {
   const readEvent = createReadEventStep(plan)
   const encodeEvent = createEncodeEventStep(plan)
   return (record: LogRecord): Pick<EncodedEvent, 'id' | 'occurredAtMs' | 'event'> | undefined => {

@@ -1,7 +1,4 @@
 export {
-  type RepairDeps,
   RepairError,
-  type Repaired,
-  type RepairOptions,
   repairClickHouse,
 } from './repair-clickhouse.js'

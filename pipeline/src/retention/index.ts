@@ -1,1 +1,1 @@
-export { createRetention, type Purged, purge, type RetentionDeps } from './retention.js'
+export { createRetention } from './retention.js'

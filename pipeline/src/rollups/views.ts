@@ -9,7 +9,7 @@ export interface View {
   readonly counts: Readonly<Partial<Record<CountColumn, string>>>
 }
 
-export type CountColumn = (typeof COUNT_COLUMNS)[number]
+type CountColumn = (typeof COUNT_COLUMNS)[number]
 export const COUNT_COLUMNS = [
   'impressions',
   'viewable_impressions',

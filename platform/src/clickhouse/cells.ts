@@ -32,7 +32,7 @@ export function toDateTime64(instantMs: number): string {
 }
 
 /** What DateTime64(3) and the DateTime of its hour both hold (DateTime ends in 2106). */
-export const MIN_INSTANT_MS = Date.UTC(1970, 0, 1)
+const MIN_INSTANT_MS = Date.UTC(1970, 0, 1)
 export const MAX_INSTANT_MS = Date.UTC(2100, 0, 1)
 
 /** A value that its column cannot hold. The row must not be sent: it would fail every row beside it. */

@@ -231,7 +231,7 @@ async function createLane(directory: string, size: number) {
 }
 
 /** End of an Arrow IPC stream: continuation marker and a length of 0. */
-export const ARROW_END = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
+const ARROW_END = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
 
 /**
  * chdb writes each piece as an Arrow stream of its own (schema, batches, end); readers stop at the first end. One stream is made of them

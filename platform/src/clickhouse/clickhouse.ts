@@ -11,7 +11,7 @@ import { type EncodedRow, encodeRow, type Table } from './define-table.js'
 import { ClickHouseError, toClickHouseError } from './errors.js'
 import { identifier } from './sql-text.js'
 
-export interface InsertOptions {
+interface InsertOptions {
   /**
    * Names the rows: a second insert with the same token into the same table is dropped, in the table and in the views that it feeds.
    * It is remembered for the last 10,000 inserts of the table. After an insert that failed or whose process died it may be remembered
@@ -67,7 +67,7 @@ const DEFAULT_MAX_SECONDS = 60
 const CHECK_TIMEOUT_MS = 5_000
 const ROWS_PER_SLICE = 500
 /** Beyond this an insert would be cut into several blocks. */
-export const MAX_INSERT_ROWS = 500_000
+const MAX_INSERT_ROWS = 500_000
 
 const READ_SETTINGS: ClickHouseSettings = {
   output_format_json_quote_64bit_integers: 1,

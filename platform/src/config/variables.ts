@@ -6,7 +6,7 @@ import type { Need } from '../lifecycle/service.js'
 import { LOG_LEVELS } from '../logging/create-logger.js'
 
 /** `value`: all of it is secret. `password`: an address whose password is. */
-export type Secrecy = 'none' | 'password' | 'value'
+type Secrecy = 'none' | 'password' | 'value'
 
 export interface Variable<S extends z.ZodType = z.ZodType> {
   /** Who reads it. A need: role `all`, and the roles that have the need. `settings`: role `all`, and the roles whose descriptor names it. */

@@ -5,7 +5,7 @@ import type { NewRecord } from './event-log.js'
 export const MAX_RECORD_BYTES = 900_000
 const MAX_KEY_BYTES = 65_535
 /** Offset metadata is a note, not a store. */
-export const MAX_METADATA_BYTES = 1024
+const MAX_METADATA_BYTES = 1024
 
 /** Room for the framing of one record in either adapter: a bound, and what many tiny records cost. */
 const FRAME_BYTES = 32

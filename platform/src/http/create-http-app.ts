@@ -47,7 +47,7 @@ export interface HttpAppOptions {
   readonly traced?: boolean
 }
 
-export const MAX_URL_LENGTH = 8192
+const MAX_URL_LENGTH = 8192
 const BODY_LIMIT_BYTES = 1024 * 1024
 const MOST_BYTES_DRAINED = 64 * 1024 * 1024
 /** A whole request must have arrived within this time. */

@@ -19,7 +19,7 @@ export const fastSerializerCompiler = ({
 }): ((data: unknown) => string) => compileSerializer(schema as z.ZodType)
 
 /** A function that prints values of this schema as JSON. */
-export function compileSerializer<S extends z.ZodType>(schema: S): (value: z.output<S>) => string {
+function compileSerializer<S extends z.ZodType>(schema: S): (value: z.output<S>) => string {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
     target: 'draft-7',
     io: 'output',

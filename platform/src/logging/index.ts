@@ -1,3 +1,2 @@
 export type { Logger } from 'pino'
-export { createLogger, LOG_LEVELS, type LoggerOptions, type LogLevel, silentLogger } from './create-logger.js'
-export { HIDDEN, scrubSecrets } from './scrub-secrets.js'
+export { createLogger, silentLogger } from './create-logger.js'

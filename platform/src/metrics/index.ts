@@ -1,3 +1,3 @@
-export type { Counter, Gauge, Histogram, Registry } from 'prom-client'
-export { counterOf, createMetrics, gaugeOf, histogramOf, httpDurationOf } from './create-metrics.js'
-export { createMetricsServer, type MetricsServer } from './metrics-server.js'
+export type { Registry } from 'prom-client'
+export { counterOf, createMetrics, gaugeOf, histogramOf } from './create-metrics.js'
+export { createMetricsServer } from './metrics-server.js'

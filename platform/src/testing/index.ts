@@ -4,7 +4,7 @@ export {
   type TestClickHouse,
   type TestClickHouseHttp,
 } from './clickhouse.js'
-export { installKafka, kafkaAvailable, startKafka, type TestKafka } from './kafka.js'
+export { kafkaAvailable, startKafka, type TestKafka } from './kafka.js'
 export { pageTable } from './page-table.js'
 export {
   createTemplate,
@@ -14,4 +14,4 @@ export {
   TEST_POSTGRES_VARIABLE,
   type TestPostgres,
 } from './postgres.js'
-export { redisAvailable, startRedis, type TestRedis } from './redis.js'
+export { redisAvailable, startRedis } from './redis.js'

@@ -29,7 +29,7 @@ export interface TestKafka {
 }
 
 /** Undefined when a broker can be run here, else the sentence that says why not. */
-export async function kafkaMissing(): Promise<string | undefined> {
+async function kafkaMissing(): Promise<string | undefined> {
   if (!(await answers('java', '-version'))) return 'java is not installed'
   if (existsSync(JARS)) return undefined
   return (await answers('mvn', '-v')) ? undefined : 'neither the Kafka jars nor Maven to fetch them are here'
@@ -54,7 +54,7 @@ async function answers(command: string, argument: string): Promise<boolean> {
 }
 
 /** Fetches the broker's jars into the repository's cache, once; processes that ask at the same time wait. */
-export async function installKafka(): Promise<string> {
+async function installKafka(): Promise<string> {
   if (existsSync(JARS)) return JARS
   await mkdir(CACHE, { recursive: true })
   const unlock = await lock()

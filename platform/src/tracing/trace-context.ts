@@ -1,12 +1,4 @@
-import {
-  type Attributes,
-  context,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from '@opentelemetry/api'
+import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, trace } from '@opentelemetry/api'
 import type { NewRecord } from '../event-log/event-log.js'
 
 // Without an SDK (see start-tracing.ts) the API below answers with spans that record nothing, at the cost of a call.
@@ -51,22 +43,4 @@ export function startSpanUnder(
     isRemote: true,
   })
   return tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent)
-}
-
-/** Runs work in a span of its own, below the active one. An error that it throws is noted in the span. */
-export async function inSpan<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {
-  const span = tracer.startSpan(name, { attributes })
-  try {
-    return await context.with(trace.setSpan(context.active(), span), work)
-  } catch (error) {
-    failSpan(span, error)
-    throw error
-  } finally {
-    span.end()
-  }
-}
-
-export function failSpan(span: Span, error: unknown): void {
-  span.recordException(error instanceof Error ? error : String(error))
-  span.setStatus({ code: SpanStatusCode.ERROR })
 }

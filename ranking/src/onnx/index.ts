@@ -1,2 +1,1 @@
 export * from './onnx-graph.js'
-export { fieldsOf } from './protobuf.js'

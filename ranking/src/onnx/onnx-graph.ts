@@ -37,14 +37,14 @@ export interface GraphNode {
 }
 
 /** A setting of an operator. Integers are not negative. */
-export type GraphAttribute = { readonly name: string } & (
+type GraphAttribute = { readonly name: string } & (
   | { readonly type: 'int'; readonly value: number }
   | { readonly type: 'ints'; readonly value: readonly number[] }
   | { readonly type: 'tensor'; readonly value: ConstantTensor }
 )
 
 /** A float32 tensor that goes in or comes out; a string is a size known only at run time. */
-export interface TensorInfo {
+interface TensorInfo {
   readonly name: string
   readonly dims: readonly (number | string)[]
 }

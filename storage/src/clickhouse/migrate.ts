@@ -61,7 +61,7 @@ export async function migrateClickHouse(
 }
 
 /** A semicolon at the end of a line ends a statement; lines of comment only are left out. */
-export const statementsOf = (sql: string): string[] =>
+const statementsOf = (sql: string): string[] =>
   sql
     .split('\n')
     .filter((line) => !/^\s*--/.test(line))

@@ -97,7 +97,7 @@ const announce = (tx: Transaction, row: ApiKeyRow, context: ChangeContext): Prom
   )
 
 /** The caller that a key's scopes make. */
-export function callerOfKey(keyId: string, scopes: readonly string[]): Caller {
+function callerOfKey(keyId: string, scopes: readonly string[]): Caller {
   const isOperator = scopes.includes('operator')
   const merchantIds = new Set(
     scopes.filter((scope) => scope.startsWith('merchant:')).map((scope) => scope.slice('merchant:'.length)),

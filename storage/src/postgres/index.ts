@@ -3,7 +3,7 @@ export * from './consumer-offsets.js'
 export * from './idempotency.js'
 export * from './ledger.js'
 export * from './merchants.js'
-export { MigrationError, migratePostgres } from './migrate.js'
+export { migratePostgres } from './migrate.js'
 export * from './model-registry.js'
 export * from './move-money.js'
 export {
@@ -11,10 +11,8 @@ export {
   appendEventsToOutbox,
   appendToOutbox,
   type EntityChange,
-  type OutboxEntry,
-  type OutboxEvent,
   outboxKeys,
 } from './outbox.js'
-export { createOutboxRelay, type OutboxRelayOptions } from './outbox-relay.js'
+export { createOutboxRelay } from './outbox-relay.js'
 export * from './rules.js'
 export * from './snapshots.js'

@@ -2,7 +2,7 @@ import { type Micros, sumMicros } from '@endcap/contracts'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
 import { bigintArray, sqlState, textArray, timestampArray } from '@endcap/platform/postgres'
 
-export type LedgerAccountKind =
+type LedgerAccountKind =
   | 'wallet'
   | 'revenue'
   | 'cash'
@@ -10,7 +10,7 @@ export type LedgerAccountKind =
   | 'marketing'
   | 'coupon_subsidy'
   | 'cashback_payable'
-export type LedgerEntryKind = 'deposit' | 'charge' | 'refund' | 'credit' | 'clawback'
+type LedgerEntryKind = 'deposit' | 'charge' | 'refund' | 'credit' | 'clawback'
 
 /** A wallet belongs to a merchant; every other account is the platform's, one per currency. */
 export interface LedgerAccount {
@@ -20,7 +20,7 @@ export interface LedgerAccount {
   readonly currency: string
 }
 
-export interface LedgerPosting {
+interface LedgerPosting {
   readonly account: LedgerAccount
   /** Positive: the account gains; never 0. */
   readonly amountMicros: Micros

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import type { Postgres, Transaction } from '@endcap/platform/postgres'
 
 /** The migrations on disk and those in the database contradict each other. */
-export class MigrationError extends Error {
+class MigrationError extends Error {
   override readonly name = 'MigrationError'
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { EndcapError } from '@endcap/contracts'
 import type { Queryable, Transaction } from '@endcap/platform/postgres'
 
-export type ModelStatus = 'candidate' | 'rejected' | 'live' | 'retired'
+type ModelStatus = 'candidate' | 'rejected' | 'live' | 'retired'
 export type ModelKind = 'ranking'
 
 /** A model as the registry lists it, without its bytes. */

@@ -9,7 +9,7 @@ import { interactionsTable } from '../clickhouse/tables/interactions.js'
 import { orderLinesTable } from '../clickhouse/tables/order-lines.js'
 import { PERFORMANCE_TABLES } from '../clickhouse/tables/performance.js'
 
-export type { TestClickHouse, TestClickHouseHttp } from '@endcap/platform/testing'
+export type { TestClickHouse } from '@endcap/platform/testing'
 
 /** The engine in this process, migrated and empty. Rows do not expire. */
 export async function startTestClickHouse(): Promise<engine.TestClickHouse> {

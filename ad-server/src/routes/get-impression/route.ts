@@ -6,7 +6,7 @@ import { noSuchSlot } from '../no-such-slot.js'
 import { visitOf } from '../visit-of.js'
 
 /** A transparent GIF of 1×1, 43 bytes: the smallest that every browser shows. */
-export const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64')
+const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64')
 
 const params = z.object({ token: z.string() })
 

@@ -3,7 +3,7 @@ import { bidInputsOf, type Candidate } from '../candidate.js'
 import type { DropLedger } from '../drop-reasons.js'
 
 /** What is expected of an ad before the model is asked. */
-export interface EarlyPrediction {
+interface EarlyPrediction {
   readonly pctr: number
   readonly pcvr: number
 }

@@ -27,7 +27,7 @@ export interface SlatePredictions extends Predictions {
 }
 
 /** What answers carry as model version while smoothed rates stand in for a model. */
-export const SMOOTHED_RATES = 'smoothed-rates'
+const SMOOTHED_RATES = 'smoothed-rates'
 
 /** Features of the whole slate, as training will read them. */
 export function featuresOf(context: SlateContext, slate: Slate, deps: PredictDeps): Float32Array {

@@ -9,7 +9,7 @@ export interface OrganicResult {
 }
 
 /** A listing of the slate, looked up once: every later step finds it here. */
-export interface SlateRow extends SlateCandidate {
+interface SlateRow extends SlateCandidate {
   readonly listing: IndexedListing | undefined
 }
 

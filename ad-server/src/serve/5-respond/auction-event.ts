@@ -25,7 +25,7 @@ import { DROP_REASONS, type DropLedger } from '../drop-reasons.js'
 import type { ServedSlot } from './served-slot.js'
 
 /** How many losers that had nothing to do with the result are logged. */
-export const LOSERS_SAMPLED = 8
+const LOSERS_SAMPLED = 8
 /** How many of those that were passed over are logged for certain; the others are sampled: one merchant's ads could be hundreds. */
 const PASSED_OVER_LOGGED = 16
 const QUERY_CHARACTERS_LOGGED = 200

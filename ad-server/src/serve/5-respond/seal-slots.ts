@@ -9,7 +9,7 @@ import type { ServedSlot } from './served-slot.js'
  * How long events of a slot are taken: a day longer than its clicks count, so that those that come late in the day are judged by when they
  * happened, and those that happen too late are recorded as what they are. Billing decides what counts.
  */
-export const TOKEN_LIFETIME_MS = 48 * 3_600_000
+const TOKEN_LIFETIME_MS = 48 * 3_600_000
 
 export interface SealDeps {
   readonly sealer: TokenSealer

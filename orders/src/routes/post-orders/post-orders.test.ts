@@ -61,10 +61,9 @@ describe('POST /v1/orders', () => {
           {
             lineId: 'l1',
             merchantId: 'mer_a',
-            campaignCategories: ['shoes', 'red'],
             unitPriceMicros: '45500000',
           },
-          { lineId: 'l2', merchantId: '', campaignCategories: [], unitPriceMicros: '9990000' },
+          { lineId: 'l2', merchantId: '', unitPriceMicros: '9990000' },
         ],
       },
     })

@@ -100,7 +100,6 @@ export const orderOf = (n: number): OrderEvent =>
       lineId: `line_${line}`,
       listingId: `L${line}`,
       merchantId: `mer_${line}`,
-      campaignCategories: [],
       quantity: 2,
       unitPriceMicros: '9007199254740993',
     })),

@@ -7,7 +7,7 @@ export const MAX_MOVE = 0.025
 /** The error from which a step is as large as it may be; below it steps are in proportion [Mystique]. */
 export const FULL_MOVE_ERROR = 0.25
 /** Errors are measured against at least this share of the day's allowance: at night the target is next to nothing. */
-export const LEAST_TARGET_SHARE = 0.01
+const LEAST_TARGET_SHARE = 0.01
 /** The least multiplier where no reserve sets it higher: below, the pass-through gate takes over. */
 export const LEAST_MULTIPLIER = 0.05
 /** The pass-through gate never lets fewer auctions through: who takes part in none learns nothing. */
@@ -17,7 +17,7 @@ export const HORIZON_MS = 900_000
 /** Time constant of the smoothed rate of spending. */
 export const RATE_MEMORY_MS = 600_000
 /** A campaign that was stepped this shortly before its day began has been under control from the day's first instant. */
-export const CONTINUITY_MS = 600_000
+const CONTINUITY_MS = 600_000
 
 /** What the controller remembers of one campaign between steps. */
 export interface PacingState {

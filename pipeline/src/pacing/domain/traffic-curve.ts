@@ -1,6 +1,6 @@
 const BUCKET_MS = 900_000
 /** A quarter of an hour each. */
-export const BUCKETS_PER_DAY = 96
+const BUCKETS_PER_DAY = 96
 const DAY_MS = 86_400_000
 const WEEKDAYS = 7
 

@@ -11,7 +11,7 @@ const PREFIX_BYTES = 8
 const FIXED_BODY_BYTES = 19
 export const MIN_RECORD_BYTES = PREFIX_BYTES + FIXED_BODY_BYTES
 /** No body is longer: what claims to be longer is damage, not a record. */
-export const MAX_BODY_BYTES = 1 << 21
+const MAX_BODY_BYTES = 1 << 21
 const FLAG_NULL_VALUE = 1
 
 export interface StoredRecord {

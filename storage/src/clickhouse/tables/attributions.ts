@@ -1,14 +1,11 @@
 import type { InteractionType, Micros } from '@endcap/contracts'
 import {
-  countCell,
-  defineQuery,
   defineTable,
   int64ForCell,
   toDateTime64,
   uint16ForCell,
   uint32ForCell,
 } from '@endcap/platform/clickhouse'
-import { z } from 'zod'
 
 /** Which touch earned an order line. The row of the highest version counts: read the table with FINAL. */
 export interface AttributionRow {
@@ -64,12 +61,4 @@ export const attributionsTable = defineTable<AttributionRow>({
     sponsored: (row) => row.sponsored,
     version: (row) => int64ForCell(row.version),
   },
-})
-
-/** Credited order lines of each model. */
-export const attributionCounts = defineQuery({
-  name: 'attributions_v1.counts',
-  params: z.object({}),
-  row: z.object({ model: z.string(), lines: countCell }),
-  sql: 'select model, count() as lines from attributions_v1 final group by model order by model',
 })

@@ -1,10 +1,8 @@
 import type { ChargeEvent, ClawbackEvent } from '@endcap/contracts'
 import {
-  countCell,
   defineQuery,
   defineTable,
   instantForCell,
-  int64Cell,
   int64ForCell,
   uint16ForCell,
 } from '@endcap/platform/clickhouse'
@@ -45,15 +43,6 @@ export const chargesTable = defineTable<StoredEvent<ChargeEvent | ClawbackEvent>
 
 /** Of the charges topic: the verdicts with a price, and those without. */
 export const chargeReads = eventReads(chargesTable.name, freeVerdictsTable.name)
-
-/** What was charged in each currency, from the raw verdicts. */
-export const chargedByCurrency = defineQuery({
-  name: 'charges_v1.charged_by_currency',
-  params: z.object({}),
-  row: z.object({ currency: z.string(), charges: countCell, amountMicros: int64Cell }),
-  sql: `select currency, countIf(outcome = 'charged') as charges, sum(amount_micros) as amountMicros
-    from charges_v1 group by currency order by currency`,
-})
 
 /** Where charges were shown, which only their events know. `atMs`: when they occurred. */
 export const chargeSlots = defineQuery({

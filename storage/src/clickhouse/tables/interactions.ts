@@ -1,6 +1,5 @@
 import type { InteractionEvent } from '@endcap/contracts'
 import {
-  countCell,
   defineQuery,
   defineTable,
   instantForCell,
@@ -38,14 +37,6 @@ export const interactionsTable = defineTable<StoredEvent<InteractionEvent>>({
 })
 
 export const interactionReads = eventReads(interactionsTable.name)
-
-/** Rows and distinct ids of each type of interaction. */
-export const interactionCountsByType = defineQuery({
-  name: 'interactions_v1.counts_by_type',
-  params: z.object({}),
-  row: z.object({ type: z.string(), rows: countCell, ids: countCell }),
-  sql: 'select type, count() as rows, uniqExact(event_id) as ids from interactions_v1 group by type order by type',
-})
 
 /** The sponsored impressions and clicks that came from one address within a period. */
 export const interactionsOfAddress = defineQuery({
