@@ -18,7 +18,7 @@ export function architecturePage(): string {
 }
 
 function withTable(page: string, name: string, table: string): string {
-  const place = new RegExp(`(<!-- ${name}: [^\n]* -->\n)[sS]*?(<!-- /${name} -->)`)
+  const place = new RegExp(`(<!-- ${name}: [^\n]* -->\n)[\\s\\S]*?(<!-- /${name} -->)`)
   if (!place.test(page)) throw new Error(`docs/architecture.md has no place for the table ${name}`)
   return page.replace(place, (_, start: string, end: string) => `${start}${table}\n${end}`)
 }
